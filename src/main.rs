@@ -1,0 +1,7 @@
+//! The binary: see [`whisk_bff::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whisk_bff::cli::run()
+}
