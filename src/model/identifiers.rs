@@ -1,0 +1,119 @@
+//! Names of sessions and of their versions.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroize;
+
+/// The secret that names a session: 256 random bits, in the browser's cookie and nowhere else
+/// (RFC 10017 section 6.1.3.2).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId([u8; 32]);
+
+impl SessionId {
+    /// A new id from 256 bits of the system's random source.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads the 43 base64url characters of a cookie; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+            Ok(32) => Some(Self(bytes)),
+            _ => None,
+        }
+    }
+
+    /// The cookie's text. It is a credential: for the browser that owns it only.
+    pub fn expose(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// What the id is called outside the cookie. `purpose` keeps the name of a record, the name
+    /// in a log and any later one unlike each other, so that none can be turned into another.
+    pub fn digest(&self, purpose: &str) -> Digest {
+        Digest::of(purpose, &self.0)
+    }
+}
+
+impl Drop for SessionId {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({})", self.digest("session").short())
+    }
+}
+
+/// A SHA-256 name of a secret, from which the secret cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Hashes `secret` for one `purpose`. Only for secrets of at least 128 random bits: a
+    /// guessable one could be found by trying.
+    pub fn of(purpose: &str, secret: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"whisk-bff\0");
+        hash.update(purpose.as_bytes());
+        hash.update([0]);
+        hash.update(secret);
+        Self(hash.finalize().into())
+    }
+
+    /// A digest that was written down before.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// All 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// 43 base64url characters.
+    pub fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// The first twelve characters of [`Self::text`], enough to follow one session through a log.
+    pub fn short(&self) -> String {
+        self.text().chars().take(12).collect()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({})", self.short())
+    }
+}
+
+/// Counts the versions of a stored record. It grows by one with each replacement, and a writer
+/// must name the one it read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The version after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Whose tokens a session holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Principal {
+    /// A person who logged in through the authorization code grant.
+    User,
+    /// A user that Whisk made for an app without a login.
+    Anonymous,
+}
