@@ -1,0 +1,49 @@
+//! What keys are called in Redis.
+//!
+//! ```text
+//! {prefix}:s:{HASH}    a session          {prefix}:l:{HASH}    a lease
+//! {prefix}:t:{HASH}    a login            {prefix}:schema      the layout's version
+//! ```
+//! The braces around the hash stand in the key: they are a Cluster's hash tag, so that a record
+//! and its lease live on one node.
+
+use crate::store::{Key, Place};
+
+/// The names below one prefix.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// Names that begin with `prefix` and a colon.
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn record(&self, key: &Key) -> String {
+        format!("{}:{}:{{{}}}", self.prefix, key.place().letter(), key.hash_text())
+    }
+
+    pub(super) fn lease(&self, key: &Key) -> String {
+        format!("{}:l:{{{}}}", self.prefix, key.hash_text())
+    }
+
+    pub(super) fn schema(&self) -> String {
+        format!("{}:schema", self.prefix)
+    }
+
+    /// Matches the records of a place, or of all, in `SCAN`.
+    pub(super) fn pattern(&self, place: Option<Place>) -> String {
+        match place {
+            Some(place) => format!("{}:{}:{{*}}", self.prefix, place.letter()),
+            None => format!("{}:[{}{}]:{{*}}", self.prefix, Place::Session.letter(), Place::Login.letter()),
+        }
+    }
+
+    /// The key that [`Names::record`] wrote as `name`.
+    pub(super) fn parse(&self, place: Place, name: &str) -> Option<Key> {
+        let rest = name.strip_prefix(&self.prefix)?.strip_prefix(':')?.strip_prefix(place.letter())?;
+        Key::from_hash_text(place, rest.strip_prefix(":{")?.strip_suffix('}')?)
+    }
+}
