@@ -1,0 +1,99 @@
+//! From the API's response head to an [`Answer`].
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use http::{Method, StatusCode};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::Forwarder;
+use super::upload::Guard;
+use crate::upstream::call::AnswerBody;
+use crate::upstream::headers::{ResponseContext, response_headers};
+use crate::upstream::{Answer, Call, Error};
+
+/// Checks and filters the head, and puts the body under the idle timeout.
+pub(super) fn read(
+    response: reqwest::Response,
+    guard: Guard,
+    call: &Call,
+    forwarder: &Forwarder,
+) -> Result<Answer, Error> {
+    let status = response.status();
+    // No upgrade was asked for (RFC 9110 section 15.2.2), and there is nothing above 599
+    // (section 15).
+    if status.is_informational() || status.as_u16() > 599 {
+        return Err(Error::Invalid);
+    }
+    let context = ResponseContext { routes: &forwarder.routes, path: &call.path };
+    let headers = response_headers(response.headers(), status, &context)?;
+    let bodyless = call.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    let length = if bodyless { announced_length(response.headers()) } else { response.content_length() };
+    let body = Download {
+        pieces: Box::pin(response.bytes_stream()),
+        guard,
+        idle_timeout: forwarder.idle_timeout,
+        idle: Box::pin(sleep(forwarder.idle_timeout)),
+        waiting: false,
+    };
+    Ok(Answer { status, headers, length, body: AnswerBody(Box::pin(body)) })
+}
+
+/// `Content-Length`, where no body comes that would tell it.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let first = values.next()?;
+    let digits = first.to_str().ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()))?;
+    if values.any(|other| other != first) { None } else { digits.parse().ok() }
+}
+
+struct Download<S> {
+    pieces: Pin<Box<S>>,
+    /// Kept to the end: the body may still be on its way out, and shall stop when this one does.
+    guard: Guard,
+    idle_timeout: Duration,
+    idle: Pin<Box<Sleep>>,
+    waiting: bool,
+}
+
+impl<S: Stream<Item = reqwest::Result<Bytes>>> Stream for Download<S> {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(piece) = self.pieces.as_mut().poll_next(cx) {
+            self.waiting = false;
+            return Poll::Ready(piece.map(|piece| {
+                piece.map_err(|error| {
+                    let error = error.without_url();
+                    tracing::warn!(%error, "the API's answer was cut short");
+                    io::Error::other(error)
+                })
+            }));
+        }
+        if !self.waiting {
+            self.waiting = true;
+            let until = Instant::now() + self.idle_timeout;
+            self.idle.as_mut().reset(until);
+        }
+        while self.idle.as_mut().poll(cx).is_ready() {
+            // An API that is still being given the request's body is not idle.
+            let moved = self.guard.last_moved().map(|moved| moved + self.idle_timeout);
+            match moved.filter(|until| *until > Instant::now()) {
+                Some(until) => self.idle.as_mut().reset(until),
+                None => {
+                    tracing::warn!("the API's answer paused for too long");
+                    return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+                }
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,158 @@
+//! Field names and lists as RFC 9110 section 5 has them, and the form of the two tables.
+
+use std::borrow::Cow;
+
+use http::header::{CONNECTION, HeaderMap, HeaderName};
+
+/// One line of a table.
+pub(super) struct Rule {
+    pub(super) name: Match,
+    pub(super) action: Action,
+    pub(super) why: &'static str,
+}
+
+/// Which names a line is for; lower case, `-` for `_`.
+pub(super) enum Match {
+    Exactly(&'static str),
+    StartingWith(&'static str),
+}
+
+/// What is done with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// It ends here.
+    Strip,
+    /// It is not copied: this server checks it, or writes its own.
+    Remake,
+}
+
+/// Shorthands for the tables.
+pub(super) const fn strip(name: &'static str, why: &'static str) -> Rule {
+    Rule { name: Match::Exactly(name), action: Action::Strip, why }
+}
+
+pub(super) const fn strip_all(prefix: &'static str, why: &'static str) -> Rule {
+    Rule { name: Match::StartingWith(prefix), action: Action::Strip, why }
+}
+
+pub(super) const fn remake(name: &'static str, why: &'static str) -> Rule {
+    Rule { name: Match::Exactly(name), action: Action::Remake, why }
+}
+
+/// What belongs to one connection, either way (RFC 9110 section 7.6.1), or to the framing of one
+/// message (RFC 9112 section 6).
+pub(super) const HOP_BY_HOP: &[Rule] = &[
+    strip("connection", HOP),
+    strip("keep-alive", HOP),
+    strip("proxy-connection", HOP),
+    strip("te", HOP),
+    strip("trailer", "trailers are not carried across"),
+    strip("transfer-encoding", FRAMING),
+    strip("content-length", FRAMING),
+    strip("upgrade", HOP),
+    strip("http2-settings", "RFC 9113 section 3.1: part of an upgrade"),
+    strip("proxy-authenticate", "RFC 9110 section 11.7: for the next hop alone"),
+    strip("proxy-authorization", "RFC 9110 section 11.7: for the next hop alone"),
+    strip("proxy-authentication-info", "RFC 9110 section 11.7: for the next hop alone"),
+];
+
+const HOP: &str = "RFC 9110 section 7.6.1: about one connection";
+const FRAMING: &str = "the body decides its framing, so that two headers cannot contradict each other";
+
+/// Which fields of one message do not simply pass.
+pub(super) struct Filter {
+    tables: [&'static [Rule]; 2],
+    nominated: Vec<String>,
+}
+
+impl Filter {
+    pub(super) fn new(table: &'static [Rule], inbound: &HeaderMap) -> Self {
+        Self { tables: [HOP_BY_HOP, table], nominated: nominated(inbound) }
+    }
+
+    /// The headers that no line names and `Connection` does not nominate, in their order.
+    pub(super) fn pass(&self, inbound: &HeaderMap) -> HeaderMap {
+        let mut passed = HeaderMap::with_capacity(inbound.len());
+        for (name, value) in inbound {
+            if self.passes(name) {
+                passed.append(name, value.clone());
+            }
+        }
+        passed
+    }
+
+    /// Whether `Connection` nominates the field.
+    pub(super) fn nominates(&self, name: &HeaderName) -> bool {
+        let folded = fold(name.as_str());
+        self.nominated.iter().any(|nominated| *nominated == folded)
+    }
+
+    fn passes(&self, name: &HeaderName) -> bool {
+        let folded = fold(name.as_str());
+        match self.tables.iter().flat_map(|table| table.iter()).find(|rule| rule.is_for(&folded)) {
+            Some(Rule { action: Action::Strip, why, .. }) => {
+                tracing::trace!(header = name.as_str(), why, "header stripped");
+                false
+            }
+            Some(Rule { action: Action::Remake, .. }) => false,
+            None => !self.nominated.iter().any(|nominated| *nominated == folded),
+        }
+    }
+}
+
+impl Rule {
+    fn is_for(&self, folded: &str) -> bool {
+        match self.name {
+            Match::Exactly(name) => folded == name,
+            Match::StartingWith(prefix) => folded.starts_with(prefix),
+        }
+    }
+}
+
+/// The options of `Connection`, folded. Options that name no field do no harm.
+fn nominated(inbound: &HeaderMap) -> Vec<String> {
+    inbound
+        .iter()
+        .filter(|(name, _)| fold(name.as_str()) == CONNECTION.as_str())
+        .flat_map(|(_, value)| elements(value.as_bytes()))
+        .map(|option| fold(&String::from_utf8_lossy(option)).to_ascii_lowercase())
+        .collect()
+}
+
+fn fold(name: &str) -> Cow<'_, str> {
+    if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
+}
+
+/// The elements of a list (RFC 9110 section 5.6.1), without surrounding space; empty ones are left
+/// out. A comma within a quoted string separates nothing.
+pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    let mut escaped = false;
+    list.split(move |byte| {
+        let separates = *byte == b',' && !quoted;
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        separates
+    })
+    .map(<[u8]>::trim_ascii)
+    .filter(|element| !element.is_empty())
+}
+
+/// Whether every quoted string of the list ends. Where one does not, two readers may see
+/// different elements.
+pub(super) fn has_balanced_quotes(list: &[u8]) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in list {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+    }
+    !quoted
+}

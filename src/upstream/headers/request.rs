@@ -1,0 +1,108 @@
+//! From the browser to the API.
+
+use http::header::{HeaderMap, HeaderValue, VIA};
+
+use super::fields::{Filter, Rule, elements, remake, strip, strip_all};
+use super::forwarded::ClientHop;
+use super::{HeaderError, forwarded, trace};
+
+/// What does not simply pass, besides what is hop by hop.
+pub(super) const TABLE: &[Rule] = &[
+    // Credentials. The forwarder adds the one that the API shall see.
+    strip("authorization", "RFC 6750 section 2: the session's token is the only one"),
+    strip("cookie", "the browser's cookies are for this server; the session's is among them"),
+    strip("cookie2", "as `Cookie` (RFC 2965)"),
+    strip("x-authorization", CREDENTIAL),
+    strip("x-access-token", CREDENTIAL),
+    strip("x-refresh-token", CREDENTIAL),
+    strip("x-id-token", CREDENTIAL),
+    strip("x-auth-token", CREDENTIAL),
+    strip("x-api-key", CREDENTIAL),
+    strip("x-whisk-token", "what unofficial clients authenticate with"),
+    strip("x-whisk-auth", "what unofficial clients authenticate with"),
+    strip("x-whisk-client-id", "what unofficial clients authenticate with"),
+    strip("x-whisk-client-secret", "what unofficial clients authenticate with"),
+    // Whom another proxy has authenticated: nobody but that proxy may say so.
+    strip("remote-user", IDENTITY),
+    strip("x-remote-user", IDENTITY),
+    strip_all("x-auth-request-", IDENTITY),
+    strip_all("x-ssl-client-", IDENTITY),
+    strip("client-cert", "RFC 9440 section 4: a gateway must sanitise it"),
+    strip("client-cert-chain", "RFC 9440 section 4: a gateway must sanitise it"),
+    // Where the call comes from. This server says so itself.
+    remake("forwarded", "RFC 7239 section 8.1: written anew from what is believed"),
+    strip_all("x-forwarded-", "written anew from what is believed"),
+    strip("x-real-ip", ADDRESS),
+    strip("x-client-ip", ADDRESS),
+    strip("x-cluster-client-ip", ADDRESS),
+    strip("x-originating-ip", ADDRESS),
+    strip("x-remote-ip", ADDRESS),
+    strip("x-remote-addr", ADDRESS),
+    strip("x-proxyuser-ip", ADDRESS),
+    strip("x-host", ADDRESS),
+    strip("true-client-ip", ADDRESS),
+    strip("client-ip", ADDRESS),
+    strip("cf-connecting-ip", ADDRESS),
+    strip("fastly-client-ip", ADDRESS),
+    strip_all("x-envoy-", "instructions to a proxy beside the API"),
+    remake("via", "RFC 9110 section 7.6.3: extended by this server"),
+    remake("host", "the API's own, from the URL"),
+    // What would make the API see another request than was checked here.
+    strip("x-http-method", OVERRIDE),
+    strip("x-http-method-override", OVERRIDE),
+    strip("x-method-override", OVERRIDE),
+    strip("x-http-host-override", OVERRIDE),
+    strip("x-override-url", OVERRIDE),
+    strip_all("x-original-", OVERRIDE),
+    strip_all("x-rewrite-", OVERRIDE),
+    // What is between the browser and this server.
+    strip("origin", "the API answers this server, which checked it"),
+    strip("referer", "where in the application the user is concerns nobody else"),
+    strip_all("sec-fetch-", "about the browser's context, checked here"),
+    strip("x-csrf", "the forgery gate's, checked here"),
+    strip("expect", "RFC 9110 section 10.1.1: answered here"),
+    strip_all("x-whisk-bff-", "this server's own names"),
+    // Tracing.
+    remake("traceparent", "Trace Context section 3.2: passed where valid"),
+    remake("tracestate", "Trace Context section 3.3: void without a valid `traceparent`"),
+];
+
+const CREDENTIAL: &str = "a credential that is not the session's";
+const IDENTITY: &str = "an identity asserted by nobody who may";
+const ADDRESS: &str = "an address or host asserted by nobody who may";
+const OVERRIDE: &str = "would change what the request is after it was checked";
+
+/// What this server calls itself in `Via`.
+const PSEUDONYM: &str = "whisk-bff";
+const OWN_VIA: &str = "1.1 whisk-bff";
+
+/// The headers of a call, without the token, which the forwarder adds, and without the body's
+/// framing.
+///
+/// # Errors
+/// [`HeaderError::Loop`] if `Via` names this server.
+pub fn request_headers(inbound: &HeaderMap, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
+    if inbound.get_all(VIA).iter().any(names_this_server) {
+        return Err(HeaderError::Loop);
+    }
+    let filter = Filter::new(TABLE, inbound);
+    let mut outbound = filter.pass(inbound);
+
+    if !filter.nominates(&VIA) {
+        for via in inbound.get_all(VIA) {
+            outbound.append(VIA, via.clone());
+        }
+    }
+    outbound.append(VIA, HeaderValue::from_static(OWN_VIA));
+    forwarded::write(&mut outbound, hop);
+    trace::carry(inbound, &filter, &mut outbound);
+    Ok(outbound)
+}
+
+/// `Via = [ protocol-name "/" ] protocol-version RWS received-by [ RWS comment ]`
+fn names_this_server(via: &HeaderValue) -> bool {
+    elements(via.as_bytes()).any(|entry| {
+        let mut words = entry.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|received_by| received_by.eq_ignore_ascii_case(PSEUDONYM.as_bytes()))
+    })
+}
