@@ -1,0 +1,21 @@
+//! Whose tokens, are they fresh, who refreshes them.
+//!
+//! [`TokenVault`] keeps typed, sealed session records in a store. [`TokenBroker`] answers the one
+//! question of the product: an access token for this session, please. Refreshing happens once,
+//! however many calls on however many instances ask for it: see `tokens/refresh.rs`.
+
+mod broker;
+mod error;
+mod freshness;
+mod refresh;
+mod single_flight;
+mod tasks;
+mod unsaved;
+mod vault;
+
+pub use broker::{AfterUnauthorized, Allowance, Beginning, Timing, TokenBroker, UnauthorizedBody, Watch};
+pub use error::{AccessTokenError, VaultError};
+pub use freshness::Freshness;
+pub use single_flight::SingleFlight;
+pub use tasks::Tasks;
+pub use vault::{Lifetimes, Session, SessionContent, TokenVault};

@@ -1,0 +1,293 @@
+//! "An access token for this session, please."
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{AccessTokenError, VaultError};
+use super::freshness::Freshness;
+use super::refresh::{RefreshResult, Refresher};
+use super::single_flight::SingleFlight;
+use super::tasks::Tasks;
+use super::unsaved::Unsaved;
+use super::vault::{Session, SessionContent, TokenVault};
+use crate::clock::SharedClock;
+use crate::model::{AccessToken, Generation, Principal, Scopes, SessionId, TokenSet};
+use crate::oauth;
+use crate::store::Key;
+use crate::telemetry::{Health, Metrics, RefreshOutcome, Refreshed, SecurityEvent, SessionEnd};
+
+/// Hands out access tokens, and begins and ends sessions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TokenBroker {
+    refresher: Refresher,
+    flights: SingleFlight<Key, RefreshResult>,
+    refresh_ahead: Duration,
+}
+
+/// What a call gets.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    session: Arc<Session>,
+    /// The browser's cookie is due to be set anew.
+    pub renew_cookie: bool,
+    /// What it took.
+    pub refreshed: Refreshed,
+}
+
+impl Allowance {
+    /// The token to call the API with.
+    pub fn token(&self) -> &AccessToken {
+        &self.session.content.tokens.access
+    }
+
+    /// The session it belongs to.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// What the body of an API's 401 says of the token (facts W16: Whisk names the cause there).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnauthorizedBody {
+    /// It names a token that is dead for good.
+    DeadToken,
+    /// It does not.
+    Other,
+}
+
+/// What to do about an API's 401.
+#[derive(Debug)]
+pub enum AfterUnauthorized {
+    /// Call once more, with this.
+    Retry(Allowance),
+    /// The session is as good as it was: the API's answer is the browser's.
+    Relay,
+}
+
+impl TokenBroker {
+    /// A broker over `vault`, refreshing at `server`.
+    pub fn new(
+        vault: TokenVault,
+        server: oauth::Client,
+        clock: SharedClock,
+        tasks: Tasks,
+        watch: Watch,
+        timing: Timing,
+    ) -> Self {
+        let Watch { metrics, health } = watch;
+        // One call to the server, another instance's call before it, and the store between.
+        let patience = timing.server_timeout.saturating_mul(2).saturating_add(Duration::from_secs(5));
+        let flights = SingleFlight::new(tasks.clone());
+        let refresher =
+            Refresher { vault, server, clock, tasks, metrics, health, unsaved: Unsaved::default(), patience };
+        Self { refresher, flights, refresh_ahead: timing.refresh_ahead }
+    }
+
+    /// An access token that is not known to be dead. A call is what slides the idle timeout.
+    ///
+    /// # Errors
+    /// [`AccessTokenError`]; after `Ended` and `NoSession` nothing is left in the vault.
+    pub async fn access_token(&self, id: &SessionId) -> Result<Allowance, AccessTokenError> {
+        let session = self.current(&Key::session(id)).await?;
+        let now = self.refresher.clock.now();
+        let renew_cookie = self.slide(&session);
+        let allowance = |session, refreshed| Allowance { session, renew_cookie, refreshed };
+        match Freshness::of(&session.content, now, self.refresh_ahead) {
+            Freshness::Fresh => Ok(allowance(session, Refreshed::None)),
+            Freshness::Aging => {
+                // Its seat is given up: the old token serves.
+                let _ = self.begin_refresh(session.key, session.generation);
+                Ok(allowance(session, Refreshed::None))
+            }
+            Freshness::Stale => {
+                let (session, refreshed) = self.refreshed(session.key, session.generation).await?;
+                Ok(allowance(session, refreshed))
+            }
+        }
+    }
+
+    /// What to do after the API answered 401 to the token of `used`: a newer token may be there
+    /// already (a refresh at Whisk kills the old one, and calls in flight with it); else one
+    /// refresh; else the answer stands.
+    ///
+    /// # Errors
+    /// [`AccessTokenError`], as for [`Self::access_token`].
+    pub async fn after_unauthorized(
+        &self,
+        used: &Allowance,
+        body: UnauthorizedBody,
+    ) -> Result<AfterUnauthorized, AccessTokenError> {
+        let session = self.current(&used.session.key).await?;
+        let again =
+            |session, refreshed| AfterUnauthorized::Retry(Allowance { session, refreshed, ..used.clone() });
+        if session.generation != used.session.generation {
+            return Ok(again(session, Refreshed::None));
+        }
+        if session.content.tokens.refresh.is_some() {
+            let (session, refreshed) = self.refreshed(session.key, session.generation).await?;
+            return Ok(again(session, refreshed));
+        }
+        match body {
+            UnauthorizedBody::DeadToken => {
+                self.take(&session.key, SessionEnd::NoRefreshToken).await?;
+                Err(AccessTokenError::Ended(SessionEnd::NoRefreshToken))
+            }
+            UnauthorizedBody::Other => Ok(AfterUnauthorized::Relay),
+        }
+    }
+
+    /// The session as it stands, without sliding its timeout or refreshing its tokens.
+    ///
+    /// # Errors
+    /// [`AccessTokenError`]: `NoSession` and `Ended` where there is none (any more).
+    pub async fn session(&self, id: &SessionId) -> Result<Arc<Session>, AccessTokenError> {
+        self.current(&Key::session(id)).await
+    }
+
+    /// Begins a session and ends those that it takes the place of.
+    ///
+    /// # Errors
+    /// [`VaultError`]: then there is no new session.
+    pub async fn begin(
+        &self,
+        beginning: Beginning,
+        replaced: impl IntoIterator<Item = Key>,
+    ) -> Result<SessionId, VaultError> {
+        let content = self.content(beginning);
+        let (id, _) = self.refresher.vault.create(&content).await?;
+        self.refresher.metrics.session_started(content.principal);
+        for old in replaced {
+            if let Err(error) = self.take(&old, SessionEnd::Replaced).await {
+                tracing::warn!(target: "session", %error, "the session before this login is left to its timeout");
+            }
+        }
+        Ok(id)
+    }
+
+    /// Ends a session. Deleting comes first and in one step, which is what makes a logout win over
+    /// a refresh in flight. `false` where there was none.
+    ///
+    /// # Errors
+    /// [`VaultError`]: then the session may live on.
+    pub async fn end(&self, id: &SessionId, reason: SessionEnd) -> Result<bool, VaultError> {
+        self.take(&Key::session(id), reason).await
+    }
+
+    fn content(&self, beginning: Beginning) -> SessionContent {
+        let Beginning { principal, user_id, scopes, tokens } = beginning;
+        let now = self.refresher.clock.now();
+        let absolute = now.plus(self.refresher.vault.lifetimes().absolute);
+        let ends_at = match (&tokens.refresh, tokens.expires_at) {
+            // Nothing is left to live on after the access token's end.
+            (None, Some(expires_at)) => absolute.min(expires_at),
+            _ => absolute,
+        };
+        SessionContent { principal, user_id, scopes, created_at: now, ends_at, tokens, tokens_since: now }
+    }
+
+    async fn take(&self, key: &Key, reason: SessionEnd) -> Result<bool, VaultError> {
+        self.refresher.unsaved.forget(key);
+        let ended = self.refresher.vault.take(key).await?.is_some();
+        // Once more: a refresh may have failed to store its tokens between the two.
+        self.refresher.unsaved.forget(key);
+        if ended {
+            self.refresher.metrics.session_ended(reason);
+            SecurityEvent::ended(reason).session(key.digest()).emit();
+        }
+        Ok(ended)
+    }
+
+    /// The newest version of a session, unless one of its timeouts has passed.
+    async fn current(&self, key: &Key) -> Result<Arc<Session>, AccessTokenError> {
+        let session = self.newest(key).await?;
+        let now = self.refresher.clock.now();
+        if now < session.expires_at {
+            return Ok(session);
+        }
+        let content = &session.content;
+        let reason = if now < content.ends_at {
+            SessionEnd::IdleTimeout
+        } else if content.tokens.refresh.is_none() && content.tokens.expires_at.is_some_and(|at| at <= now) {
+            SessionEnd::NoRefreshToken
+        } else {
+            SessionEnd::AbsoluteTimeout
+        };
+        self.take(key, reason).await?;
+        Err(AccessTokenError::Ended(reason))
+    }
+
+    async fn newest(&self, key: &Key) -> Result<Arc<Session>, AccessTokenError> {
+        let unsaved = self.refresher.unsaved.get(key);
+        match (self.refresher.vault.load(key).await, unsaved) {
+            (Ok(Some(stored)), Some(unsaved)) if unsaved.generation > stored.generation => Ok(unsaved),
+            (Ok(Some(stored)), _) => Ok(Arc::new(stored)),
+            (Ok(None), _) => Err(AccessTokenError::NoSession),
+            (Err(_), Some(unsaved)) => Ok(unsaved),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// Moves the deadlines behind the call, where they are due.
+    fn slide(&self, session: &Session) -> bool {
+        let Some(slide) = self.refresher.vault.due(session) else {
+            return false;
+        };
+        let (vault, key) = (self.refresher.vault.clone(), session.key);
+        self.refresher.tasks.spawn(async move {
+            if let Err(error) = vault.slide(&key, slide).await {
+                tracing::debug!(target: "session", %error, "an idle timeout was not moved");
+            }
+        });
+        slide.cookie
+    }
+
+    fn begin_refresh(&self, key: Key, seen: Generation) -> super::single_flight::Seat<RefreshResult> {
+        let refresher = self.refresher.clone();
+        self.flights.join(key, move || refresher.refresh(key, seen))
+    }
+
+    async fn refreshed(
+        &self,
+        key: Key,
+        seen: Generation,
+    ) -> Result<(Arc<Session>, Refreshed), AccessTokenError> {
+        let seat = self.begin_refresh(key, seen);
+        let refreshed = if seat.first { Refreshed::Performed } else { Refreshed::Joined };
+        if refreshed == Refreshed::Joined {
+            self.refresher.metrics.refresh(RefreshOutcome::Joined);
+        }
+        let session = seat.result().await.ok_or(AccessTokenError::Lost)??;
+        Ok((session, refreshed))
+    }
+}
+
+/// What a session begins with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// A person or an anonymous user.
+    pub principal: Principal,
+    /// Whisk's name for the user, where it told one.
+    pub user_id: Option<String>,
+    /// What was granted.
+    pub scopes: Scopes,
+    /// Its first tokens.
+    pub tokens: TokenSet,
+}
+
+/// Where what happens is noted.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Counts.
+    pub metrics: Metrics,
+    /// Knows who is there.
+    pub health: Health,
+}
+
+/// How long things may take, from the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// `session.refresh_ahead`.
+    pub refresh_ahead: Duration,
+    /// `whisk.timeout`.
+    pub server_timeout: Duration,
+}

@@ -1,0 +1,206 @@
+//! Refreshing an access token once, however many requests ask for it.
+//!
+//! A page load sends a dozen API calls with one cookie. When the access token has gone stale the
+//! first call refreshes it, and the rest wait for that answer:
+//!
+//! * within this process, a [`SingleFlight`](super::SingleFlight) joins callers on one session;
+//! * between processes, a lease admits one refresher at a time. It is renewed while its holder
+//!   works, so that a slow authorization server does not outlive it, and runs out by itself when
+//!   the holder dies;
+//! * under the lease the session is read again: somebody may have done it already;
+//! * [`TokenVault::replace`] writes only over the generation that was read, so that a refresher
+//!   that lost its lease cannot overwrite a newer token, nor revive a session that logged out.
+//!
+//! Only `invalid_grant` for the token that is still the stored one ends a session. Every other
+//! failure leaves it as it was, with a short pause that all instances share.
+//!
+//! See RFC 6749 section 6, and RFC 9700 section 4.14 on rotation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::{AccessTokenError, VaultError};
+use super::tasks::Tasks;
+use super::unsaved::Unsaved;
+use super::vault::{Session, SessionContent, TokenVault};
+use crate::clock::SharedClock;
+use crate::crypto::random_bytes;
+use crate::model::Generation;
+use crate::oauth;
+use crate::store::{Key, LeaseOwner, Leased, Replaced};
+use crate::telemetry::{Health, Metrics, RefreshOutcome, SecurityEvent, SessionEnd};
+
+/// How long a lease lasts unless it is renewed: the time after which another instance takes over
+/// from one that died.
+const LEASE: Duration = Duration::from_secs(6);
+/// How long nobody asks again after a failure.
+const COOL_DOWN: Duration = Duration::from_secs(2);
+
+/// What a refresh came to, shared by all who waited for it.
+pub(super) type RefreshResult = Result<Arc<Session>, AccessTokenError>;
+
+/// All that a refresh needs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Refresher {
+    pub(super) vault: TokenVault,
+    pub(super) server: oauth::Client,
+    pub(super) clock: SharedClock,
+    pub(super) tasks: Tasks,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
+    pub(super) unsaved: Unsaved,
+    /// How long a refresh may take in all, waiting for another instance included.
+    pub(super) patience: Duration,
+}
+
+impl Refresher {
+    /// Brings the session of `key` to a generation beyond `seen`: by refreshing, or by finding
+    /// that somebody did.
+    pub(super) async fn refresh(self, key: Key, seen: Generation) -> RefreshResult {
+        let owner = LeaseOwner::random();
+        let deadline = Instant::now() + self.patience;
+        let mut pause = Duration::from_millis(10);
+        loop {
+            match self.vault.store().lease(&key, &owner, LEASE).await.map_err(VaultError::from)? {
+                Leased::Granted => return self.under_lease(key, seen, owner).await,
+                Leased::CoolingDown { left } => {
+                    return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: left });
+                }
+                Leased::Held => {}
+            }
+            if Instant::now() >= deadline {
+                return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: COOL_DOWN });
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+            let session = self.vault.load(&key).await?.ok_or(AccessTokenError::NoSession)?;
+            if session.generation > seen {
+                return Ok(Arc::new(session));
+            }
+        }
+    }
+
+    async fn under_lease(&self, key: Key, seen: Generation, owner: LeaseOwner) -> RefreshResult {
+        let renewal = self.keep_lease(key, owner.clone());
+        let result = self.redeem(&key, seen).await;
+        renewal.abort();
+        // Waited for, so that no renewal follows the release.
+        let _ = renewal.await;
+        let failed = matches!(result, Err(AccessTokenError::AuthorizationServer { .. }));
+        if let Err(error) = self.vault.store().release(&key, &owner, failed.then_some(COOL_DOWN)).await {
+            tracing::debug!(target: "refresh", %error, "a lease was left to run out");
+        }
+        result
+    }
+
+    fn keep_lease(&self, key: Key, owner: LeaseOwner) -> tokio::task::JoinHandle<()> {
+        let store = Arc::clone(self.vault.store());
+        self.tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(LEASE / 3).await;
+                if let Err(error) = store.lease(&key, &owner, LEASE).await {
+                    tracing::debug!(target: "refresh", %error, "a lease was not renewed");
+                }
+            }
+        })
+    }
+
+    async fn redeem(&self, key: &Key, seen: Generation) -> RefreshResult {
+        let session = self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)?;
+        if session.generation > seen {
+            return Ok(Arc::new(session));
+        }
+        let Some(refresh_token) = &session.content.tokens.refresh else {
+            return self.end(key, SessionEnd::NoRefreshToken).await;
+        };
+        let answer = self.server.refresh(refresh_token).await;
+        self.health.login_server(!matches!(answer, Err(oauth::Error::Unavailable(_))));
+        match answer {
+            Ok(granted) => {
+                self.metrics.refresh(RefreshOutcome::Refreshed);
+                let content = renewed(&session.content, granted, self.clock.now());
+                self.write_back(session, content).await
+            }
+            Err(oauth::Error::Refused(oauth::ErrorCode::InvalidGrant)) => {
+                self.metrics.refresh(RefreshOutcome::Refused);
+                self.believe(key, session.generation).await
+            }
+            Err(error) => {
+                self.metrics.refresh(RefreshOutcome::Failed);
+                tracing::warn!(target: "refresh", %error, "the authorization server gave no new token");
+                let retry_after = told(&error).unwrap_or(COOL_DOWN);
+                Err(AccessTokenError::AuthorizationServer { cause: Some(Arc::new(error)), retry_after })
+            }
+        }
+    }
+
+    /// Stores the new tokens before anybody uses them. The server may have taken the old ones out
+    /// of use already, so a store that does not answer is asked until it does, and until then the
+    /// tokens are kept here.
+    async fn write_back(&self, read: Session, content: SessionContent) -> RefreshResult {
+        match self.vault.replace(&read, content.clone()).await {
+            Ok((Replaced::Done, session)) => Ok(Arc::new(session)),
+            Ok((Replaced::Gone, _)) => Err(AccessTokenError::NoSession),
+            Ok((Replaced::Moved(_), _)) => self.reread(&read.key).await,
+            Err(error) => {
+                tracing::error!(target: "refresh", %error, "new tokens could not be stored yet; they are kept in memory");
+                let session = Session { generation: read.generation.next(), content, ..read.clone() };
+                Ok(self.unsaved.keep(&self.vault, &self.tasks, read, session))
+            }
+        }
+    }
+
+    /// `invalid_grant` is believed only where the refused token is still the stored one.
+    async fn believe(&self, key: &Key, refused: Generation) -> RefreshResult {
+        match self.vault.load(key).await? {
+            Some(session) if session.generation > refused => Ok(Arc::new(session)),
+            Some(_) => self.end(key, SessionEnd::Refused).await,
+            None => Err(AccessTokenError::NoSession),
+        }
+    }
+
+    async fn end(&self, key: &Key, reason: SessionEnd) -> RefreshResult {
+        match self.vault.take(key).await? {
+            Some(_) => {
+                self.metrics.session_ended(reason);
+                SecurityEvent::ended(reason).session(key.digest()).emit();
+                Err(AccessTokenError::Ended(reason))
+            }
+            None => Err(AccessTokenError::NoSession),
+        }
+    }
+
+    async fn reread(&self, key: &Key) -> RefreshResult {
+        let session = self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)?;
+        Ok(Arc::new(session))
+    }
+}
+
+/// The content after a refresh: a refresh token that was not sent anew stays in force, and so do
+/// scopes that were not named (RFC 6749 section 6).
+fn renewed(old: &SessionContent, granted: oauth::Granted, now: crate::model::Timestamp) -> SessionContent {
+    let mut tokens = granted.tokens;
+    tokens.refresh = tokens.refresh.or_else(|| old.tokens.refresh.clone());
+    SessionContent {
+        tokens,
+        scopes: granted.scopes.unwrap_or_else(|| old.scopes.clone()),
+        tokens_since: now,
+        ..old.clone()
+    }
+}
+
+/// What the server said of when to ask again.
+fn told(error: &oauth::Error) -> Option<Duration> {
+    match error {
+        oauth::Error::Unavailable(oauth::Unavailable::Status { retry_after, .. }) => *retry_after,
+        _ => None,
+    }
+}
+
+/// Between half of `pause` and all of it, so that instances that wait do not ask in step.
+fn jittered(pause: Duration) -> Duration {
+    let [byte] = random_bytes::<1>();
+    pause / 2 + pause.mul_f64(f64::from(byte) / 512.0)
+}
