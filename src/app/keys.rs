@@ -1,0 +1,85 @@
+//! The sealing keys: those of the settings, or one of our own beside the embedded store.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::crypto::{InvalidKeyRing, KeyId, KeyRing, SealingKey, random_bytes};
+use crate::settings::{self, Settings, StoreUrl};
+
+/// Why there are no sealing keys.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The key file beside the embedded store cannot be read or made.
+    #[error("the key file {} cannot be used", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The key file holds something else.
+    #[error("the key file {} is malformed: {fault}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The rule that was broken.
+        fault: &'static str,
+    },
+    /// The keys make no ring.
+    #[error(transparent)]
+    Ring(#[from] InvalidKeyRing),
+}
+
+/// The key ring of these settings. Without keys, an embedded store gets a key file beside it, and
+/// memory a key that nobody keeps.
+///
+/// # Errors
+/// [`KeyError`].
+pub fn ring(settings: &Settings) -> Result<KeyRing, KeyError> {
+    let keys = match (&settings.store.url, settings.sealing.keys.is_empty()) {
+        (_, false) => settings.sealing.keys.clone(),
+        (StoreUrl::Embedded { path }, true) => beside(path)?,
+        (_, true) => vec![random_key("memory")],
+    };
+    Ok(KeyRing::new(
+        keys.into_iter().filter_map(|key| Some(SealingKey::new(KeyId::parse(&key.id)?, key.key))),
+    )?)
+}
+
+/// The key file of an embedded store, made at first start with mode 0600.
+fn beside(store: &Path) -> Result<Vec<settings::SealingKey>, KeyError> {
+    let path = store.with_extension("key");
+    let failed = |cause| KeyError::File { path: path.clone(), cause };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(failed)?;
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+        Ok(mut file) => {
+            let line = Zeroizing::new(key_line("local"));
+            file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)?;
+            file.sync_all().map_err(failed)?;
+            tracing::info!(target: "settings", path = %path.display(), "a sealing key was made; keep it with the store");
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(failed)?);
+    settings::parse_keys(&text).map_err(|fault| KeyError::Malformed { path, fault })
+}
+
+fn random_key(id: &str) -> settings::SealingKey {
+    settings::SealingKey { id: id.to_owned(), key: Zeroizing::new(random_bytes()) }
+}
+
+/// A new line for `sealing.keys_file`.
+pub fn key_line(id: &str) -> String {
+    let key: Zeroizing<[u8; 32]> = Zeroizing::new(random_bytes());
+    format!("{id}:{}", STANDARD.encode(*key))
+}

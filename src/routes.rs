@@ -1,0 +1,38 @@
+//! Every public route, as a list.
+//!
+//! | Route | Why it is what it is |
+//! |---|---|
+//! | `GET /auth/login` | starting a login is the one change a GET may make: browsers follow links to it |
+//! | `GET /auth/callback` | the authorization server sends the browser back with a redirect |
+//! | `GET /auth/session` | tells an application who is logged in, and never a token |
+//! | `POST /auth/logout` | POST, so that no image or link logs anybody out |
+//! | `POST /auth/anonymous` | not offered yet: 404 |
+//! | everything else | forwarded where `forward.routes` has it, else 404 |
+
+use actix_web::{HttpResponse, web};
+
+use crate::server::auth::{callback, login, logout, session};
+use crate::server::{Problem, forward};
+use crate::telemetry::Outcome;
+
+/// Adds the routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(resource("/auth/login", web::get().to(login::login), "GET"))
+        .service(resource("/auth/callback", web::get().to(callback::callback), "GET"))
+        .service(resource("/auth/session", web::get().to(session::session), "GET"))
+        .service(resource("/auth/logout", web::post().to(logout::logout), "POST"))
+        .service(resource("/auth/anonymous", web::post().to(not_found), "POST"))
+        .default_service(web::to(forward));
+}
+
+/// One path with one method; any other method is told which.
+fn resource(path: &str, route: actix_web::Route, allow: &'static str) -> actix_web::Resource {
+    web::resource(path).route(route).default_service(web::to(move || async move {
+        Err::<HttpResponse, _>(Problem::method_not_allowed(allow))
+    }))
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Outcome::NotFound))
+}

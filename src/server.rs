@@ -1,0 +1,33 @@
+//! The browser: everything that speaks actix-web and actix-session.
+//!
+//! A request passes, from outside in: [`Envelope`] (id, first checks, headers of every answer,
+//! log), [`CookieKeys`] (its cookies, read once), actix-session (the id in the session cookie),
+//! and a handler. `routes.rs` has the list.
+
+pub mod admin;
+pub mod auth;
+pub mod bridge;
+mod browser_session;
+mod client_address;
+mod cookie_keys;
+mod cookies;
+mod csrf;
+mod envelope;
+mod forward;
+mod lifecycle;
+mod notes;
+mod problem;
+#[cfg(feature = "dev")]
+pub mod sample_page;
+
+pub use bridge::BodyLimits;
+pub use browser_session::{BrowserSession, IdStore, session_middleware};
+pub use client_address::TrustedProxies;
+pub use cookie_keys::CookieKeys;
+pub use cookies::CookieNames;
+pub use csrf::CsrfGate;
+pub use envelope::Envelope;
+pub use forward::{Forwarding, forward};
+pub use lifecycle::Lifecycle;
+pub use notes::Notes;
+pub use problem::Problem;

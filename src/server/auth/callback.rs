@@ -1,0 +1,111 @@
+//! `GET /auth/callback`: the browser comes back from the authorization page.
+//!
+//! Whoever can make a browser open a URL can make it open this one. Nothing happens without a
+//! `state` that this very browser was given (RFC 6749 section 10.12), and nothing of the URL is
+//! ever shown (requirement R8).
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+
+use super::fault_page;
+use super::login::CookieSetting;
+use super::query::{Query, Repeated};
+use crate::login::{Binding, Callback, Completed, LoginError, LoginFlow};
+use crate::oauth::State;
+use crate::server::browser_session::BrowserSession;
+use crate::server::cookies::PresentedCookies;
+use crate::server::notes::Notes;
+use crate::telemetry::{LoginOutcome, Metrics, Route, SecurityEvent, SecurityKind, session_digest};
+
+/// Completes a login: 303 to where the browser wanted to go, with the cookie of a new session; or
+/// a short page that says what went wrong.
+pub async fn callback(
+    request: HttpRequest,
+    session: BrowserSession,
+    flow: web::Data<LoginFlow>,
+    cookies: web::Data<CookieSetting>,
+    metrics: web::Data<Metrics>,
+) -> HttpResponse {
+    let notes = Notes::of(&request);
+    notes.note(|noted| noted.route = Route::Callback);
+    let mut consumed = None;
+    let result = match parse(request.query_string()) {
+        Ok((state, callback)) => {
+            let name = cookies.names.login_name(&state);
+            match binding(&request, &name) {
+                Some(binding) => {
+                    let result = flow.complete(&state, &binding, callback, session.id()).await;
+                    let kept = matches!(result, Err(LoginError::StateMismatch | LoginError::Vault(_)));
+                    consumed = (!kept).then_some(name);
+                    result
+                }
+                None => Err(LoginError::StateMismatch),
+            }
+        }
+        Err(error) => Err(error),
+    };
+    let mut answer = match result {
+        Ok(Completed { session: id, return_to }) => {
+            notes.note(|noted| noted.session = Some(session_digest(&id)));
+            session.begin(&id);
+            metrics.login(LoginOutcome::Completed);
+            SecurityEvent::new(SecurityKind::LoginCompleted).session(session_digest(&id)).emit();
+            HttpResponse::SeeOther().insert_header((LOCATION, return_to.as_str())).finish()
+        }
+        Err(error) => {
+            tell(&error, &metrics);
+            fault_page::fault_page(&error.into())
+        }
+    };
+    if let Some(name) = consumed {
+        // The name and attributes are ours and always make a header value.
+        let _ = answer.add_cookie(&cookies.names.end_login(name));
+    }
+    answer
+}
+
+/// Reads the query as RFC 6749 section 4.1.2 has it; unknown parameters are passed over.
+fn parse(query: &str) -> Result<(State, Callback), LoginError> {
+    let query = Query::parse(query);
+    let single =
+        |name| query.single(name).map_err(|Repeated| LoginError::Malformed("a parameter stands twice"));
+    let (state, code, error, issuer) = (single("state")?, single("code")?, single("error")?, single("iss")?);
+    if single("access_token")?.is_some() {
+        // The implicit grant's answer (RFC 9700 section 4.6): nothing we asked for.
+        return Err(LoginError::Malformed("it carries an access token"));
+    }
+    let state = state.filter(|state| !state.is_empty()).ok_or(LoginError::StateMissing)?;
+    let state = State::parse(state).ok_or(LoginError::StateMismatch)?;
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    Ok((state, Callback { code: owned(code), error: owned(error), issuer: owned(issuer) }))
+}
+
+/// The secret by which this browser shows that the login is its own.
+fn binding(request: &HttpRequest, name: &str) -> Option<Binding> {
+    request.extensions().get::<PresentedCookies>()?.login(name).cloned()
+}
+
+/// One record and one count for each login that fails.
+fn tell(error: &LoginError, metrics: &Metrics) {
+    let (outcome, kind, reason) = match error {
+        LoginError::StateMissing => (LoginOutcome::StateMismatch, SecurityKind::StateMissing, "no_state"),
+        LoginError::StateMismatch => {
+            (LoginOutcome::StateMismatch, SecurityKind::StateMismatch, "foreign_state")
+        }
+        LoginError::Expired => (LoginOutcome::Expired, SecurityKind::LoginFailed, "expired"),
+        LoginError::Malformed(_) => (LoginOutcome::Failed, SecurityKind::LoginFailed, "malformed_callback"),
+        LoginError::Issuer => (LoginOutcome::Failed, SecurityKind::LoginFailed, "foreign_issuer"),
+        LoginError::Refused(error) => (LoginOutcome::Refused, SecurityKind::LoginFailed, error.as_str()),
+        LoginError::CodeRefused => (LoginOutcome::Failed, SecurityKind::LoginFailed, "code_refused"),
+        LoginError::ServerInvalid(_) => {
+            (LoginOutcome::Failed, SecurityKind::LoginFailed, "login_server_invalid")
+        }
+        LoginError::ServerUnavailable(_) => {
+            (LoginOutcome::Unavailable, SecurityKind::LoginFailed, "login_server_unavailable")
+        }
+        LoginError::Vault(_) => (LoginOutcome::Unavailable, SecurityKind::LoginFailed, "store_unavailable"),
+        LoginError::Lost => (LoginOutcome::Failed, SecurityKind::LoginFailed, "internal_error"),
+    };
+    metrics.login(outcome);
+    SecurityEvent::new(kind).reason(reason).emit();
+}

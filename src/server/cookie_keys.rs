@@ -1,0 +1,142 @@
+//! One cookie key for actix-session, several keys in the ring.
+//!
+//! actix-session knows a single key. Around it, this layer lets a key rotation pass unnoticed: a
+//! cookie signed under any key of the ring is signed anew under the one that actix-session has,
+//! and a cookie that goes out is signed under the ring's active key. While the ring holds only
+//! the key that actix-session started with, nothing is done.
+
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::cookie::{Cookie, CookieJar, Key};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+use arc_swap::ArcSwap;
+
+use super::cookies::{CookieNames, Presented};
+use crate::crypto::{KeyId, KeyRing, SealingKey};
+
+/// Reads the request's cookies, and hands the session's on under the key that actix-session has.
+#[derive(Clone)]
+pub struct CookieKeys {
+    names: CookieNames,
+    ring: Arc<ArcSwap<KeyRing>>,
+    /// The key that actix-session was given.
+    anchor: KeyId,
+    anchor_key: Key,
+}
+
+impl std::fmt::Debug for CookieKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CookieKeys").field("anchor", &self.anchor).finish_non_exhaustive()
+    }
+}
+
+impl CookieKeys {
+    /// For an actix-session that is given [`Self::key`].
+    pub fn new(names: CookieNames, ring: Arc<ArcSwap<KeyRing>>) -> Self {
+        let active = ring.load().active().clone();
+        Self { names, anchor: active.id().clone(), anchor_key: cookie_key(&active), ring }
+    }
+
+    /// The key for actix-session.
+    pub fn key(&self) -> Key {
+        self.anchor_key.clone()
+    }
+
+    /// The middleware.
+    ///
+    /// # Errors
+    /// Those of the services inside.
+    pub async fn pass<B: MessageBody>(
+        &self,
+        mut request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<B>, Error> {
+        let presented = self.names.read(request.headers());
+        let value = match presented.session() {
+            Presented::One(value) => self.inbound(value),
+            Presented::Absent | Presented::Conflicting => None,
+        };
+        self.names.leave_session(&mut request, value.as_deref());
+        request.extensions_mut().insert(presented);
+        let mut response = next.call(request).await?;
+        if *self.ring.load().active().id() != self.anchor {
+            self.outbound(&mut response);
+        }
+        Ok(response)
+    }
+
+    /// The cookie's value under the anchor's key.
+    fn inbound(&self, value: &str) -> Option<String> {
+        let ring = self.ring.load();
+        if ring.retired().is_empty() && *ring.active().id() == self.anchor {
+            return Some(value.to_owned());
+        }
+        let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session())).ok()?.into_owned();
+        if verify(&cookie, &self.anchor_key).is_some() {
+            return Some(value.to_owned());
+        }
+        let keys = std::iter::once(ring.active()).chain(ring.retired());
+        let opened = keys.map(cookie_key).find_map(|key| verify(&cookie, &key))?;
+        Some(sign(opened, &self.anchor_key))
+    }
+
+    /// Signs the session's `Set-Cookie` under the ring's active key.
+    fn outbound<B>(&self, response: &mut ServiceResponse<B>) {
+        let key = cookie_key(self.ring.load().active());
+        let lines: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).cloned().collect();
+        response.headers_mut().remove(header::SET_COOKIE);
+        for line in lines {
+            let line = self.resigned(&line, &key).unwrap_or(line);
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
+    }
+
+    fn resigned(&self, line: &HeaderValue, key: &Key) -> Option<HeaderValue> {
+        let cookie = Cookie::parse_encoded(line.to_str().ok()?).ok()?.into_owned();
+        if cookie.name() != self.names.session() {
+            return None;
+        }
+        let mut opened = verify(&cookie, &self.anchor_key)?;
+        // Verifying gives the value alone; the attributes are those of the line.
+        opened = Cookie::build(opened.name().to_owned(), opened.value().to_owned()).finish();
+        let mut signed = cookie.clone();
+        signed.set_value(signed_value(opened, key));
+        HeaderValue::from_str(&signed.encoded().to_string()).ok()
+    }
+}
+
+/// A key of its own for cookies, from a sealing key.
+fn cookie_key(key: &SealingKey) -> Key {
+    Key::from(&*key.derive("session cookie"))
+}
+
+fn verify(cookie: &Cookie<'static>, key: &Key) -> Option<Cookie<'static>> {
+    let name = cookie.name().to_owned();
+    let mut jar = CookieJar::new();
+    jar.add_original(cookie.clone());
+    jar.signed(key).get(&name)
+}
+
+fn signed_value(cookie: Cookie<'static>, key: &Key) -> String {
+    let name = cookie.name().to_owned();
+    let mut jar = CookieJar::new();
+    jar.signed_mut(key).add(cookie);
+    jar.get(&name).map(|signed| signed.value().to_owned()).unwrap_or_default()
+}
+
+/// The value as a `Cookie` header writes it.
+fn sign(cookie: Cookie<'static>, key: &Key) -> String {
+    let name = cookie.name().to_owned();
+    let signed = Cookie::new(name, signed_value(cookie, key));
+    signed
+        .encoded()
+        .stripped()
+        .to_string()
+        .split_once('=')
+        .map(|(_, value)| value.to_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,292 @@
+//! What is the same for every request: its id, the checks before all others, the headers that
+//! every answer carries, its line in the log, and an answer even where the code has a bug.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::uri::Authority;
+use actix_web::http::{ConnectionType, Method, StatusCode, Uri};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use super::client_address::TrustedProxies;
+use super::lifecycle::Lifecycle;
+use super::notes::Notes;
+use super::problem::{ERROR_HEADER, Problem};
+use crate::settings::PublicUrl;
+use crate::telemetry::{Metrics, Outcome, RequestLine, SecurityEvent, SecurityKind};
+
+/// Longest request target, in bytes. RFC 9112 section 3 wants at least 8,000.
+const MAX_TARGET: usize = 16 * 1024;
+/// Largest sum of field names and values, in bytes. actix stops reading at 128 KiB.
+const MAX_HEADERS: usize = 64 * 1024;
+
+/// The outermost layer of one deployment.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    public_url: PublicUrl,
+    proxies: TrustedProxies,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+}
+
+/// Who sent a request, for the handlers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client {
+    /// The other end of the connection.
+    pub(super) peer: IpAddr,
+    /// Whom a trusted proxy names, else the peer.
+    pub(super) address: IpAddr,
+    /// Whether the peer is a trusted proxy.
+    pub(super) trusted: bool,
+}
+
+impl Envelope {
+    /// An envelope that answers for `public_url` only.
+    pub fn new(
+        public_url: PublicUrl,
+        proxies: TrustedProxies,
+        lifecycle: Lifecycle,
+        metrics: Metrics,
+    ) -> Self {
+        Self { public_url, proxies, lifecycle, metrics }
+    }
+
+    /// The middleware.
+    ///
+    /// # Errors
+    /// None: what goes wrong inside is answered here.
+    pub async fn wrap<B: MessageBody + 'static>(
+        &self,
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let id = Uuid::now_v7().simple().to_string();
+        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+        let client = Client {
+            peer,
+            address: self.proxies.client(peer, request.headers()),
+            trusted: self.proxies.trusts(peer),
+        };
+        let notes = Notes::default();
+        let exchange = Exchange {
+            id,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+            client: client.address,
+            begun: Instant::now(),
+            notes: notes.clone(),
+            metrics: self.metrics.clone(),
+        };
+        request.extensions_mut().insert(notes);
+        request.extensions_mut().insert(client);
+
+        if let Err(problem) = self.admit(&request) {
+            let response = request.into_response(problem.respond(&exchange.id));
+            return Ok(self.finish(response, exchange));
+        }
+        // A bug in a handler costs its own request, not the connection's neighbours.
+        match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => {
+                let response = render(response.map_into_boxed_body(), &exchange.id);
+                Ok(self.finish(response, exchange))
+            }
+            Ok(Err(error)) => {
+                let problem = error.as_error::<Problem>().cloned();
+                let problem = problem.unwrap_or(Problem::new(Outcome::InternalError));
+                Err(self.lost(&exchange, &problem))
+            }
+            Err(_) => Err(self.lost(&exchange, &Problem::new(Outcome::InternalError))),
+        }
+    }
+
+    /// The checks that come before a route is looked for.
+    fn admit(&self, request: &ServiceRequest) -> Result<(), Problem> {
+        let uri = request.uri();
+        if uri.path_and_query().map_or(0, |target| target.as_str().len()) > MAX_TARGET {
+            return Err(Problem::new(Outcome::UriTooLong));
+        }
+        let size: usize =
+            request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if size > MAX_HEADERS {
+            return Err(Problem::new(Outcome::HeadersTooLarge));
+        }
+        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+            return Err(Problem::method_not_allowed("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        }
+        // An absolute-form target overrides `Host` (RFC 9112 section 3.2.2).
+        let named = match uri.authority() {
+            Some(authority) => Some(authority.as_str()),
+            None => request.headers().get(header::HOST).and_then(|host| host.to_str().ok()),
+        };
+        let named =
+            named.and_then(|text| Authority::from_str(text).ok()).ok_or(Problem::new(Outcome::BadRequest))?;
+        if !self.is_ours(&named) {
+            SecurityEvent::new(SecurityKind::HostRejected).emit();
+            return Err(Problem::new(Outcome::WrongHost));
+        }
+        Ok(())
+    }
+
+    fn is_ours(&self, named: &Authority) -> bool {
+        if named.as_str().contains('@') {
+            return false;
+        }
+        let ours = self.public_url.authority();
+        let default_port = if self.public_url.secure() { ":443" } else { ":80" };
+        let named = named.as_str();
+        named.eq_ignore_ascii_case(ours)
+            || named.strip_suffix(default_port).is_some_and(|host| host.eq_ignore_ascii_case(ours))
+    }
+
+    fn finish(&self, mut response: ServiceResponse<BoxBody>, exchange: Exchange) -> ServiceResponse<BoxBody> {
+        self.complete_headers(response.headers_mut());
+        if self.lifecycle.is_draining() {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        let status = response.status();
+        let outcome = outcome(status, response.headers());
+        let bodyless = exchange.method == Method::HEAD;
+        response.map_body(|_, body| {
+            let done = bodyless || matches!(body.size(), BodySize::None | BodySize::Sized(0));
+            BoxBody::new(Watched { body, exchange, status, outcome, sent: 0, done })
+        })
+    }
+
+    /// An answer for which there is no request any more to hang it on.
+    fn lost(&self, exchange: &Exchange, problem: &Problem) -> Error {
+        let mut response = problem.respond(&exchange.id);
+        self.complete_headers(response.headers_mut());
+        exchange.report(problem.status(), problem.code(), 0);
+        actix_web::error::InternalError::from_response("answered", response).into()
+    }
+
+    /// Headers of every answer, ours or the API's. What an answer has set already stays.
+    fn complete_headers(&self, headers: &mut HeaderMap) {
+        let mut fallback = |name: HeaderName, value: &'static str| {
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        };
+        if self.public_url.secure() {
+            fallback(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+        }
+        fallback(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        fallback(header::REFERRER_POLICY, "no-referrer");
+        fallback(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+        fallback(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+        fallback(header::CACHE_CONTROL, "no-store");
+        if headers.contains_key(header::SET_COOKIE) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+/// Gives a problem's answer the id of its request.
+fn render(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()).cloned()
+    else {
+        return response;
+    };
+    let (request, old) = response.into_parts();
+    let mut new = problem.respond(id);
+    for cookie in old.headers().get_all(header::SET_COOKIE) {
+        new.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    ServiceResponse::new(request, new)
+}
+
+fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
+    headers
+        .get(ERROR_HEADER)
+        .and_then(|code| code.to_str().ok())
+        .and_then(Outcome::from_code)
+        .unwrap_or_else(|| Outcome::from_status(status.as_u16()))
+}
+
+/// What is known of a request while its answer is on the way.
+struct Exchange {
+    id: String,
+    method: Method,
+    uri: Uri,
+    user_agent: Option<HeaderValue>,
+    client: IpAddr,
+    begun: Instant,
+    notes: Notes,
+    metrics: Metrics,
+}
+
+impl Exchange {
+    fn report(&self, status: StatusCode, outcome: Outcome, bytes_out: u64) {
+        let noted = self.notes.read();
+        let took = self.begun.elapsed();
+        self.metrics.request(noted.route, outcome, took);
+        RequestLine {
+            request_id: &self.id,
+            method: self.method.as_str(),
+            route: noted.route,
+            path: self.uri.path(),
+            status: status.as_u16(),
+            outcome,
+            duration: took,
+            bytes_in: noted.bytes_in,
+            bytes_out,
+            client: Some(self.client),
+            session: noted.session,
+            user_agent: self.user_agent.as_ref().and_then(|agent| agent.to_str().ok()),
+            upstream: noted.upstream,
+            refreshed: noted.refreshed,
+        }
+        .emit();
+    }
+}
+
+/// An answer's body that reports when it has been sent, or dropped.
+struct Watched {
+    body: BoxBody,
+    exchange: Exchange,
+    status: StatusCode,
+    outcome: Outcome,
+    sent: u64,
+    done: bool,
+}
+
+impl MessageBody for Watched {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_next(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(piece))) => {
+                self.sent = self.sent.saturating_add(piece.len() as u64);
+                // actix does not ask again once the announced length is out.
+                self.done = matches!(self.body.size(), BodySize::Sized(length) if length <= self.sent);
+            }
+            Poll::Ready(None) => self.done = true,
+            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let outcome = if self.done { self.outcome } else { Outcome::Aborted };
+        self.exchange.report(self.status, outcome, self.sent);
+    }
+}

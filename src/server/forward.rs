@@ -1,0 +1,248 @@
+//! `ANY /v2/{path}` and the other routes of `forward.routes`: an API call with the session's
+//! access token.
+//!
+//! The order of the checks is fixed: route, method, CSRF gate, session, token, body. What is
+//! refused reaches neither the API nor the authorization server.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::bridge::{self, BodyLimits};
+use super::browser_session::BrowserSession;
+use super::csrf::CsrfGate;
+use super::envelope::Client;
+use super::notes::Notes;
+use super::problem::Problem;
+use crate::telemetry::{Metrics, Outcome, Route, UpstreamOutcome, session_digest};
+use crate::tokens::{AfterUnauthorized, Allowance, TokenBroker, UnauthorizedBody};
+use crate::upstream::{
+    self, Answer, Call, ClientHop, Forwarder, PathError, RequestBodyError, Routes, UpstreamPath,
+    request_headers,
+};
+
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+/// How much of an API's 401 is read to learn its cause, in bytes.
+const PEEK: usize = 16 * 1024;
+
+/// What forwarding needs besides the session. One a worker, since the HTTP client is.
+#[derive(Debug, Clone)]
+pub struct Forwarding {
+    /// The allowlist.
+    pub routes: Arc<Routes>,
+    /// This worker's client.
+    pub forwarder: Forwarder,
+    /// Limits of request bodies.
+    pub limits: BodyLimits,
+    /// How browsers reach us, for `X-Forwarded-Proto`.
+    pub proto: &'static str,
+    /// Under which host, for `X-Forwarded-Host`.
+    pub host: String,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Forwards an API call, or answers why not.
+///
+/// # Errors
+/// [`Problem`]; with `session_ended` the browser's cookie goes.
+pub async fn forward(
+    request: HttpRequest,
+    payload: web::Payload,
+    session: BrowserSession,
+    gate: web::Data<CsrfGate>,
+    walk: Walk,
+) -> Result<HttpResponse, Problem> {
+    let notes = Notes::of(&request);
+    if request.uri().path() == "*" && request.method() == Method::OPTIONS {
+        return Ok(HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish());
+    }
+    let path = walk.forwarding.path(&request)?;
+    notes.note(|noted| noted.route = Route::Forward);
+    let method = method(&request)?;
+    if is_preflight(&request) {
+        // No `Access-Control-*`: other origins have no business here.
+        return Ok(HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish());
+    }
+    gate.admit(&request)?;
+
+    let id = session.id().ok_or(Problem::new(Outcome::LoginRequired))?;
+    notes.note(|noted| noted.session = Some(session_digest(id)));
+    let result = async {
+        let allowance = walk.broker.access_token(id).await?;
+        notes.note(|noted| noted.refreshed = allowance.refreshed);
+        if allowance.renew_cookie {
+            session.renew();
+        }
+        let headers = walk.forwarding.headers(&request)?;
+        let body =
+            bridge::request_body(&request, payload, walk.forwarding.limits).await.map_err(body_problem)?;
+        notes.note(|noted| noted.bytes_in = announced(&request));
+        walk.call(Call { method, path, headers, body }, allowance, &notes).await
+    }
+    .await;
+    if result.as_ref().is_err_and(Problem::forgets_session) {
+        session.forget();
+    }
+    Ok(bridge::inbound(result?, request.method() == Method::HEAD))
+}
+
+/// The collaborators of a call.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    forwarding: web::Data<Forwarding>,
+    broker: web::Data<TokenBroker>,
+}
+
+impl actix_web::FromRequest for Walk {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
+        let walk =
+            request.app_data::<web::Data<Forwarding>>().zip(request.app_data::<web::Data<TokenBroker>>());
+        let walk =
+            walk.map(|(forwarding, broker)| Self { forwarding: forwarding.clone(), broker: broker.clone() });
+        std::future::ready(walk.ok_or(Problem::new(Outcome::InternalError)))
+    }
+}
+
+impl Walk {
+    /// Sends the call; after a 401 once more with another token, if there is one to be had.
+    async fn call(&self, mut call: Call, allowance: Allowance, notes: &Notes) -> Result<Answer, Problem> {
+        let mut answer = self.send(&mut call, &allowance, notes).await?;
+        if answer.status.as_u16() != 401 {
+            return Ok(answer);
+        }
+        let body = dead_token(&answer.peek(PEEK).await);
+        let retried = match self.broker.after_unauthorized(&allowance, body).await? {
+            AfterUnauthorized::Relay => return Ok(answer),
+            AfterUnauthorized::Retry(retried) => retried,
+        };
+        notes.note(|noted| noted.refreshed = retried.refreshed);
+        if !call.repeatable() {
+            // The body is gone. With the new token the browser's own second try succeeds.
+            return Err(
+                Problem::new(Outcome::LoginServerUnavailable).retry_after(std::time::Duration::from_secs(1))
+            );
+        }
+        drop(answer);
+        self.send(&mut call, &retried, notes).await
+    }
+
+    async fn send(&self, call: &mut Call, allowance: &Allowance, notes: &Notes) -> Result<Answer, Problem> {
+        let begun = Instant::now();
+        let result = self.forwarding.forwarder.send(call, allowance.token()).await;
+        let took = begun.elapsed();
+        notes.note(|noted| noted.upstream = Some(took));
+        let outcome = match &result {
+            Ok(answer) => UpstreamOutcome::from_status(answer.status.as_u16()),
+            Err(upstream::Error::Unreachable) => UpstreamOutcome::Unreachable,
+            Err(upstream::Error::Timeout) => UpstreamOutcome::Timeout,
+            Err(upstream::Error::RequestBody(_)) => UpstreamOutcome::Aborted,
+            Err(upstream::Error::Invalid | upstream::Error::Loop | upstream::Error::Spent) => {
+                UpstreamOutcome::Invalid
+            }
+        };
+        self.forwarding.metrics.upstream_call(outcome, took);
+        result.map_err(upstream_problem)
+    }
+}
+
+impl Forwarding {
+    fn path(&self, request: &HttpRequest) -> Result<UpstreamPath, Problem> {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        self.routes.parse(target).map_err(|error| match error {
+            PathError::NotFound => Problem::new(Outcome::NotFound),
+            PathError::Ambiguous(_) | PathError::ForbiddenQuery => {
+                tracing::warn!(target: "security", event = "path_rejected", reason = %error, "path_rejected");
+                Problem::new(Outcome::BadRequest)
+            }
+        })
+    }
+
+    fn headers(&self, request: &HttpRequest) -> Result<http::HeaderMap, Problem> {
+        let extensions = request.extensions();
+        let client = extensions.get::<Client>().ok_or(Problem::new(Outcome::InternalError))?;
+        let chain = client.trusted.then(|| forwarded_chain(request)).flatten();
+        let hop = ClientHop {
+            peer: client.peer,
+            client: client.address,
+            proto: self.proto,
+            host: &self.host,
+            forwarded_chain: chain.as_deref(),
+        };
+        request_headers(&bridge::request_headers(request), &hop)
+            .map_err(|_| Problem::new(Outcome::BadRequest))
+    }
+}
+
+/// All lines of `X-Forwarded-For` as one.
+fn forwarded_chain(request: &HttpRequest) -> Option<String> {
+    let lines = request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok());
+    let chain = lines.collect::<Vec<_>>().join(", ");
+    (!chain.is_empty()).then_some(chain)
+}
+
+/// The methods that are forwarded (RFC 9110 section 9, RFC 5789); never TRACE or CONNECT.
+fn method(request: &HttpRequest) -> Result<http::Method, Problem> {
+    let refused = Problem::method_not_allowed(METHODS);
+    if !METHODS.split(", ").any(|known| known == request.method().as_str()) {
+        return Err(refused);
+    }
+    bridge::method(request).map_err(|_| refused)
+}
+
+fn is_preflight(request: &HttpRequest) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn announced(request: &HttpRequest) -> u64 {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
+}
+
+fn body_problem(error: RequestBodyError) -> Problem {
+    Problem::new(match error {
+        RequestBodyError::TooLarge => Outcome::PayloadTooLarge,
+        RequestBodyError::TimedOut => Outcome::RequestTimeout,
+        RequestBodyError::Malformed | RequestBodyError::Aborted => Outcome::BadRequest,
+    })
+}
+
+fn upstream_problem(error: upstream::Error) -> Problem {
+    match error {
+        upstream::Error::Unreachable => Problem::new(Outcome::UpstreamUnreachable),
+        upstream::Error::Timeout => Problem::new(Outcome::UpstreamTimeout),
+        upstream::Error::Invalid => Problem::new(Outcome::UpstreamInvalid),
+        upstream::Error::RequestBody(error) => body_problem(error),
+        upstream::Error::Loop => Problem::new(Outcome::BadRequest),
+        upstream::Error::Spent => Problem::new(Outcome::InternalError),
+    }
+}
+
+/// Whisk's error body, as far as it names a cause (facts W16, W28).
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(alias = "error_code")]
+    code: String,
+}
+
+fn dead_token(body: &Bytes) -> UnauthorizedBody {
+    const DEAD: [&str; 5] = [
+        "auth.tokenExpired",
+        "auth.tokenNotFound",
+        "auth.tokenInvalid",
+        "user.tokenExpired",
+        "oauth.unauthorized",
+    ];
+    match serde_json::from_slice::<ErrorBody>(body) {
+        Ok(error) if DEAD.contains(&error.code.as_str()) => UnauthorizedBody::DeadToken,
+        _ => UnauthorizedBody::Other,
+    }
+}
