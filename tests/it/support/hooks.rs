@@ -1,0 +1,12 @@
+//! Routes that only tests have, beside the product's own.
+
+use actix_web::{HttpResponse, web};
+
+/// `GET /test/panic`: a handler with a bug.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    config.route("/test/panic", web::get().to(bug));
+}
+
+async fn bug() -> HttpResponse {
+    panic!("SEC_MARK: a bug in a handler")
+}
