@@ -25,20 +25,14 @@ use crate::login::LoginFlow;
 use crate::oauth;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
-    BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, TrustedProxies, admin,
-    session_middleware,
+    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Reception,
+    TrustedProxies, admin, listen, session_middleware,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
 use crate::telemetry::{Health, Metrics};
 use crate::tokens::{Lifetimes, Tasks, Timing, TokenBroker, TokenVault, Watch};
 use crate::upstream::{self, Forwarder, Routes};
-
-/// How long a connection without a request is kept. Longer than load balancers keep theirs, so
-/// that it is they who close, and none sends a request into a closing connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a new connection may take to send its first request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is not a setting.
 #[derive(Clone)]
@@ -164,7 +158,6 @@ impl Application {
                 (BodyLimits::from(&settings.forward), if public_url.secure() { "https" } else { "http" });
             let (host, metrics) = (public_url.authority().to_owned(), metrics.clone());
             move |forwarder| Forwarding {
-                routes: Arc::clone(&routes),
                 forwarder,
                 limits,
                 proto,
@@ -177,13 +170,17 @@ impl Application {
         let public_metrics = metrics.clone();
         let (listener, address) = bind("server.listen", settings.server.listen)?;
         let max_age = lifetimes.cookie_max_age();
-        let public = HttpServer::new(move || {
+        let admission = Admission::new(Arc::clone(&routes), gate.clone(), settings.forward.max_body);
+        let reception = Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone());
+        let grace = settings.server.shutdown_grace;
+        let public = listen(listener, settings.server.workers, grace, reception, move || {
             let (envelope, cookie_keys) = (envelope.clone(), cookie_keys.clone());
             let session = session_middleware(&names, cookie_keys.key(), same_site, max_age);
             App::new()
                 .app_data(web::Data::new(broker.clone()))
                 .app_data(web::Data::new(flow.clone()))
                 .app_data(web::Data::new(gate.clone()))
+                .app_data(web::Data::new(admission.clone()))
                 .app_data(web::Data::new(cookies.clone()))
                 .app_data(web::Data::new(public_metrics.clone()))
                 .app_data(web::Data::new(forwarding(forwarders.take())))
@@ -199,17 +196,7 @@ impl Application {
                 .configure(pages.unwrap_or(|_| ()))
                 .configure(crate::routes::configure)
         })
-        .workers(settings.server.workers)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        // A client that closes its side has left: its call is dropped, and with it the API's.
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .shutdown_timeout(settings.server.shutdown_grace.as_secs().max(1))
-        .disable_signals()
-        .listen(listener)
-        .map_err(StartError::Server)?
-        .run();
+        .map_err(StartError::Server)?;
 
         let (admin, admin_address) = match settings.server.admin_listen {
             None => (None, None),

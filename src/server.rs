@@ -5,6 +5,7 @@
 //! and a handler. `routes.rs` has the list.
 
 pub mod admin;
+mod admission;
 pub mod auth;
 pub mod bridge;
 mod browser_session;
@@ -15,11 +16,14 @@ mod csrf;
 mod envelope;
 mod forward;
 mod lifecycle;
+mod listener;
 mod notes;
 mod problem;
+mod reception;
 #[cfg(feature = "dev")]
 pub mod sample_page;
 
+pub use admission::Admission;
 pub use bridge::BodyLimits;
 pub use browser_session::{BrowserSession, IdStore, session_middleware};
 pub use client_address::TrustedProxies;
@@ -29,5 +33,7 @@ pub use csrf::CsrfGate;
 pub use envelope::Envelope;
 pub use forward::{Forwarding, forward};
 pub use lifecycle::Lifecycle;
+pub use listener::listen;
 pub use notes::Notes;
 pub use problem::Problem;
+pub use reception::Reception;

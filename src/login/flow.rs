@@ -11,7 +11,7 @@ use crate::clock::SharedClock;
 use crate::crypto::KeyRing;
 use crate::model::{Principal, ReturnTo, SessionId};
 use crate::oauth::{self, AuthorizationCode, AuthorizationRequest, CodeVerifier, State};
-use crate::store::{Created, Key, Place, Store, StoreError};
+use crate::store::{Created, Key, Place, RecordError, Store, StoreError};
 use crate::telemetry::LoginOutcome;
 use crate::tokens::{Beginning, Tasks, TokenBroker, VaultError, Watch};
 
@@ -215,7 +215,7 @@ impl LoginFlow {
             Ok(record) => Ok(record.and_then(|record| {
                 LoginTransaction::open(&self.keys.load(), key, &record, self.clock.now())
             })),
-            Err(StoreError::Record(_)) => Ok(None),
+            Err(StoreError::Record(RecordError::Malformed)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::settings::Forward;
-use crate::upstream::{Answer, CallBody, Pieces, RequestBodyError};
+use crate::upstream::{
+    self, Answer, Call, CallBody, ClientHop, HeaderError, Pieces, RequestBodyError, UpstreamPath,
+};
 
 /// Limits of request bodies.
 #[derive(Debug, Clone, Copy)]
@@ -39,16 +41,24 @@ impl From<&Forward> for BodyLimits {
     }
 }
 
-/// The browser's method.
+/// A call to the API with the browser's method and headers, as the rules let them cross.
 ///
 /// # Errors
-/// Never, as both crates know the same tokens (RFC 9110 section 9.1); the type says otherwise.
-pub fn method(request: &HttpRequest) -> Result<http::Method, http::method::InvalidMethod> {
-    http::Method::from_bytes(request.method().as_str().as_bytes())
+/// [`HeaderError`]: the call has been here before. A method cannot fail: both crates know the same
+/// tokens (RFC 9110 section 9.1).
+pub fn call(
+    request: &HttpRequest,
+    path: UpstreamPath,
+    body: CallBody,
+    hop: &ClientHop<'_>,
+) -> Result<Call, HeaderError> {
+    let method = http::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default();
+    let headers = upstream::request_headers(&request_headers(request), hop)?;
+    Ok(Call { method, path, headers, body })
 }
 
 /// The browser's headers, byte for byte; the values of one name keep their order.
-pub fn request_headers(request: &HttpRequest) -> http::HeaderMap {
+fn request_headers(request: &HttpRequest) -> http::HeaderMap {
     let inbound = request.headers();
     let mut headers = http::HeaderMap::with_capacity(inbound.len());
     for (name, value) in inbound {

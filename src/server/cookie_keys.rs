@@ -69,6 +69,20 @@ impl CookieKeys {
         Ok(response)
     }
 
+    /// Whether there is a session cookie that was signed under a key of the ring.
+    pub fn has_genuine(&self, headers: &header::HeaderMap) -> bool {
+        let Presented::One(value) = self.names.read(headers).session().clone() else {
+            return false;
+        };
+        let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session()));
+        let ring = self.ring.load();
+        let mut keys = std::iter::once(ring.active()).chain(ring.retired());
+        cookie.is_ok_and(|cookie| {
+            let cookie = cookie.into_owned();
+            keys.any(|key| verify(&cookie, &cookie_key(key)).is_some())
+        })
+    }
+
     /// The cookie's value under the anchor's key.
     fn inbound(&self, value: &str) -> Option<String> {
         let ring = self.ring.load();

@@ -6,7 +6,6 @@
 //! `same-origin` passes. Answers of the API share our origin, so nothing of it may be loaded as a
 //! document, a frame, a script or a worker.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderMap, ORIGIN};
 
 use super::problem::Problem;
@@ -31,8 +30,8 @@ impl CsrfGate {
     ///
     /// # Errors
     /// `csrf_rejected`.
-    pub fn admit(&self, request: &HttpRequest) -> Result<(), Problem> {
-        self.judge(request.headers()).map_err(|reason| self.refuse(reason))
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        self.judge(headers).map_err(|reason| self.refuse(reason))
     }
 
     /// Lets a login begin: by a click, a form or an address typed in; not by an image, a frame or
@@ -40,8 +39,7 @@ impl CsrfGate {
     ///
     /// # Errors
     /// `csrf_rejected`.
-    pub fn admit_login(&self, request: &HttpRequest) -> Result<(), Problem> {
-        let headers = request.headers();
+    pub fn admit_login(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let prefetch = ["sec-purpose", "purpose", "x-purpose", "x-moz"]
             .iter()
             .flat_map(|name| headers.get_all(*name))

@@ -1,7 +1,7 @@
 //! What is the same for every request: its id, the checks before all others, the headers that
 //! every answer carries, its line in the log, and an answer even where the code has a bug.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::str::FromStr;
@@ -9,12 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::uri::Authority;
 use actix_web::http::{ConnectionType, Method, StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage};
+use actix_web::{Error, HttpMessage, HttpResponse};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use uuid::Uuid;
@@ -71,28 +71,12 @@ impl Envelope {
         request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
-        let id = Uuid::now_v7().simple().to_string();
-        let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
-        let client = Client {
-            peer,
-            address: self.proxies.client(peer, request.headers()),
-            trusted: self.proxies.trusts(peer),
-        };
-        let notes = Notes::default();
-        let exchange = Exchange {
-            id,
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            user_agent: request.headers().get(header::USER_AGENT).cloned(),
-            client: client.address,
-            begun: Instant::now(),
-            notes: notes.clone(),
-            metrics: self.metrics.clone(),
-        };
+        let (exchange, client) = self.meet(request.head(), request.peer_addr());
+        let notes = exchange.notes.clone();
         request.extensions_mut().insert(notes);
         request.extensions_mut().insert(client);
 
-        if let Err(problem) = self.admit(&request) {
+        if let Err(problem) = self.admit(request.method(), request.uri(), request.headers()) {
             let response = request.into_response(problem.respond(&exchange.id));
             return Ok(self.finish(response, exchange));
         }
@@ -111,24 +95,57 @@ impl Envelope {
         }
     }
 
+    /// Answers a request of which no more than the head is wanted.
+    pub(super) fn refuse_early(&self, request: &actix_http::Request, problem: &Problem) -> HttpResponse {
+        let (exchange, _) = self.meet(request.head(), request.peer_addr());
+        let mut response = problem.respond(&exchange.id);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        self.complete_headers(response.headers_mut());
+        exchange.report(problem.status(), problem.code(), 0);
+        response
+    }
+
+    /// Notes what a request's head tells.
+    fn meet(&self, head: &RequestHead, peer: Option<SocketAddr>) -> (Exchange, Client) {
+        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+        let client = Client {
+            peer,
+            address: self.proxies.client(peer, &head.headers),
+            trusted: self.proxies.trusts(peer),
+        };
+        let exchange = Exchange {
+            id: Uuid::now_v7().simple().to_string(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            user_agent: head.headers.get(header::USER_AGENT).cloned(),
+            client: client.address,
+            begun: Instant::now(),
+            notes: Notes::default(),
+            metrics: self.metrics.clone(),
+        };
+        (exchange, client)
+    }
+
     /// The checks that come before a route is looked for.
-    fn admit(&self, request: &ServiceRequest) -> Result<(), Problem> {
-        let uri = request.uri();
+    pub(super) fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         if uri.path_and_query().map_or(0, |target| target.as_str().len()) > MAX_TARGET {
             return Err(Problem::new(Outcome::UriTooLong));
         }
-        let size: usize =
-            request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         if size > MAX_HEADERS {
             return Err(Problem::new(Outcome::HeadersTooLarge));
         }
-        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+        if matches!(*method, Method::TRACE | Method::CONNECT) {
             return Err(Problem::method_not_allowed("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        }
+        let expected = headers.get(header::EXPECT).map(HeaderValue::as_bytes);
+        if expected.is_some_and(|expected| !expected.eq_ignore_ascii_case(b"100-continue")) {
+            return Err(Problem::new(Outcome::ExpectationFailed));
         }
         // An absolute-form target overrides `Host` (RFC 9112 section 3.2.2).
         let named = match uri.authority() {
             Some(authority) => Some(authority.as_str()),
-            None => request.headers().get(header::HOST).and_then(|host| host.to_str().ok()),
+            None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
         };
         let named =
             named.and_then(|text| Authority::from_str(text).ok()).ok_or(Problem::new(Outcome::BadRequest))?;

@@ -4,36 +4,30 @@
 //! The order of the checks is fixed: route, method, CSRF gate, session, token, body. What is
 //! refused reaches neither the API nor the authorization server.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::admission::{Admission, Admitted, METHODS, length};
 use super::bridge::{self, BodyLimits};
 use super::browser_session::BrowserSession;
-use super::csrf::CsrfGate;
 use super::envelope::Client;
 use super::notes::Notes;
 use super::problem::Problem;
 use crate::telemetry::{Metrics, Outcome, Route, UpstreamOutcome, session_digest};
 use crate::tokens::{AfterUnauthorized, Allowance, TokenBroker, UnauthorizedBody};
-use crate::upstream::{
-    self, Answer, Call, ClientHop, Forwarder, PathError, RequestBodyError, Routes, UpstreamPath,
-    request_headers,
-};
+use crate::upstream::{self, Answer, Call, CallBody, ClientHop, Forwarder, RequestBodyError, UpstreamPath};
 
-const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// How much of an API's 401 is read to learn its cause, in bytes.
 const PEEK: usize = 16 * 1024;
 
 /// What forwarding needs besides the session. One a worker, since the HTTP client is.
 #[derive(Debug, Clone)]
 pub struct Forwarding {
-    /// The allowlist.
-    pub routes: Arc<Routes>,
     /// This worker's client.
     pub forwarder: Forwarder,
     /// Limits of request bodies.
@@ -54,21 +48,16 @@ pub async fn forward(
     request: HttpRequest,
     payload: web::Payload,
     session: BrowserSession,
-    gate: web::Data<CsrfGate>,
     walk: Walk,
 ) -> Result<HttpResponse, Problem> {
     let notes = Notes::of(&request);
-    if request.uri().path() == "*" && request.method() == Method::OPTIONS {
-        return Ok(HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish());
+    let admitted = walk.admission.judge(request.method(), request.uri(), request.headers());
+    if !matches!(&admitted, Err(problem) if problem.code() == Outcome::NotFound) {
+        notes.note(|noted| noted.route = Route::Forward);
     }
-    let path = walk.forwarding.path(&request)?;
-    notes.note(|noted| noted.route = Route::Forward);
-    let method = method(&request)?;
-    if is_preflight(&request) {
-        // No `Access-Control-*`: other origins have no business here.
-        return Ok(HttpResponse::NoContent().insert_header((header::ALLOW, METHODS)).finish());
-    }
-    gate.admit(&request)?;
+    let Admitted::Forward(path) = admitted? else {
+        return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
+    };
 
     let id = session.id().ok_or(Problem::new(Outcome::LoginRequired))?;
     notes.note(|noted| noted.session = Some(session_digest(id)));
@@ -78,11 +67,11 @@ pub async fn forward(
         if allowance.renew_cookie {
             session.renew();
         }
-        let headers = walk.forwarding.headers(&request)?;
         let body =
             bridge::request_body(&request, payload, walk.forwarding.limits).await.map_err(body_problem)?;
-        notes.note(|noted| noted.bytes_in = announced(&request));
-        walk.call(Call { method, path, headers, body }, allowance, &notes).await
+        notes.note(|noted| noted.bytes_in = length(request.headers()).unwrap_or(0));
+        let call = walk.forwarding.call(&request, path, body)?;
+        walk.call(call, allowance, &notes).await
     }
     .await;
     if result.as_ref().is_err_and(Problem::forgets_session) {
@@ -94,6 +83,7 @@ pub async fn forward(
 /// The collaborators of a call.
 #[derive(Debug, Clone)]
 pub struct Walk {
+    admission: web::Data<Admission>,
     forwarding: web::Data<Forwarding>,
     broker: web::Data<TokenBroker>,
 }
@@ -103,10 +93,12 @@ impl actix_web::FromRequest for Walk {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        let walk =
-            request.app_data::<web::Data<Forwarding>>().zip(request.app_data::<web::Data<TokenBroker>>());
-        let walk =
-            walk.map(|(forwarding, broker)| Self { forwarding: forwarding.clone(), broker: broker.clone() });
+        fn part<T: 'static>(request: &HttpRequest) -> Option<web::Data<T>> {
+            request.app_data::<web::Data<T>>().cloned()
+        }
+        let walk = (|| {
+            Some(Self { admission: part(request)?, forwarding: part(request)?, broker: part(request)? })
+        })();
         std::future::ready(walk.ok_or(Problem::new(Outcome::InternalError)))
     }
 }
@@ -154,18 +146,7 @@ impl Walk {
 }
 
 impl Forwarding {
-    fn path(&self, request: &HttpRequest) -> Result<UpstreamPath, Problem> {
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        self.routes.parse(target).map_err(|error| match error {
-            PathError::NotFound => Problem::new(Outcome::NotFound),
-            PathError::Ambiguous(_) | PathError::ForbiddenQuery => {
-                tracing::warn!(target: "security", event = "path_rejected", reason = %error, "path_rejected");
-                Problem::new(Outcome::BadRequest)
-            }
-        })
-    }
-
-    fn headers(&self, request: &HttpRequest) -> Result<http::HeaderMap, Problem> {
+    fn call(&self, request: &HttpRequest, path: UpstreamPath, body: CallBody) -> Result<Call, Problem> {
         let extensions = request.extensions();
         let client = extensions.get::<Client>().ok_or(Problem::new(Outcome::InternalError))?;
         let chain = client.trusted.then(|| forwarded_chain(request)).flatten();
@@ -176,8 +157,7 @@ impl Forwarding {
             host: &self.host,
             forwarded_chain: chain.as_deref(),
         };
-        request_headers(&bridge::request_headers(request), &hop)
-            .map_err(|_| Problem::new(Outcome::BadRequest))
+        bridge::call(request, path, body, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
     }
 }
 
@@ -186,25 +166,6 @@ fn forwarded_chain(request: &HttpRequest) -> Option<String> {
     let lines = request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok());
     let chain = lines.collect::<Vec<_>>().join(", ");
     (!chain.is_empty()).then_some(chain)
-}
-
-/// The methods that are forwarded (RFC 9110 section 9, RFC 5789); never TRACE or CONNECT.
-fn method(request: &HttpRequest) -> Result<http::Method, Problem> {
-    let refused = Problem::method_not_allowed(METHODS);
-    if !METHODS.split(", ").any(|known| known == request.method().as_str()) {
-        return Err(refused);
-    }
-    bridge::method(request).map_err(|_| refused)
-}
-
-fn is_preflight(request: &HttpRequest) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-fn announced(request: &HttpRequest) -> u64 {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    length.and_then(|length| length.parse().ok()).unwrap_or(0)
 }
 
 fn body_problem(error: RequestBodyError) -> Problem {

@@ -2,7 +2,7 @@
 //!
 //! It shows what an application in front of the broker looks like: it talks to its own origin
 //! alone, knows nothing of tokens, and runs under a policy (Content Security Policy, level 3) that
-//! lets in nothing but its own three files.
+//! lets in nothing but its own files.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, Resource, web};
@@ -12,11 +12,12 @@ use super::problem::Problem;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
-/// Adds the page at `/` and its two files.
+/// Adds the page at `/` and its files.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
         .service(file("/", "text/html; charset=utf-8", include_str!("../../web/index.html")))
         .service(file("/app.js", "text/javascript; charset=utf-8", include_str!("../../web/app.js")))
+        .service(file("/calls.js", "text/javascript; charset=utf-8", include_str!("../../web/calls.js")))
         .service(file("/style.css", "text/css; charset=utf-8", include_str!("../../web/style.css")));
 }
 

@@ -130,7 +130,7 @@ impl Refresher {
             Err(error) => {
                 self.metrics.refresh(RefreshOutcome::Failed);
                 tracing::warn!(target: "refresh", %error, "the authorization server gave no new token");
-                let retry_after = told(&error).unwrap_or(COOL_DOWN);
+                let retry_after = error.retry_after().unwrap_or(COOL_DOWN);
                 Err(AccessTokenError::AuthorizationServer { cause: Some(Arc::new(error)), retry_after })
             }
         }
@@ -188,14 +188,6 @@ fn renewed(old: &SessionContent, granted: oauth::Granted, now: crate::model::Tim
         scopes: granted.scopes.unwrap_or_else(|| old.scopes.clone()),
         tokens_since: now,
         ..old.clone()
-    }
-}
-
-/// What the server said of when to ask again.
-fn told(error: &oauth::Error) -> Option<Duration> {
-    match error {
-        oauth::Error::Unavailable(oauth::Unavailable::Status { retry_after, .. }) => *retry_after,
-        _ => None,
     }
 }
 

@@ -150,16 +150,15 @@ impl TokenVault {
         Ok((replaced, session))
     }
 
-    /// Reads a session and deletes it: of several callers, one gets it. What cannot be read, a
-    /// record of a newer format included, is deleted all the same: an end is an end.
+    /// Reads a session and deletes it: of several callers, one gets it. What cannot be read is
+    /// kept by the store, since another version may know it.
     ///
     /// # Errors
     /// [`VaultError`]: then it is not known whether it is gone.
     pub async fn take(&self, key: &Key) -> Result<Option<Session>, VaultError> {
         match self.store.take(key).await {
             Ok(record) => Ok(record.and_then(|record| self.open(key, &record))),
-            Err(StoreError::Record(_)) => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => self.unreadable(key, error).map(|()| None),
         }
     }
 

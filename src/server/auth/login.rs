@@ -26,7 +26,7 @@ pub async fn login(
     cookies: web::Data<CookieSetting>,
 ) -> Result<HttpResponse, Problem> {
     Notes::of(&request).note(|noted| noted.route = Route::Login);
-    gate.admit_login(&request)?;
+    gate.admit_login(request.headers())?;
     let query = Query::parse(request.query_string());
     let repeated = |_| Problem::new(Outcome::BadRequest);
     let return_to = match query.single("return_to").map_err(repeated)? {

@@ -24,7 +24,7 @@ pub async fn logout(
 ) -> Result<HttpResponse, Problem> {
     let notes = Notes::of(&request);
     notes.note(|noted| noted.route = Route::Logout);
-    gate.admit(&request)?;
+    gate.admit(request.headers())?;
     let mut answer = HttpResponse::NoContent().finish();
     match browser.id() {
         Some(id) => {

@@ -48,6 +48,8 @@ label! {
         PayloadTooLarge = "payload_too_large",
         /// 414.
         UriTooLong = "uri_too_long",
+        /// 417.
+        ExpectationFailed = "expectation_failed",
         /// 421.
         WrongHost = "wrong_host",
         /// 429.
@@ -114,7 +116,7 @@ mod tests {
         for outcome in Outcome::ALL {
             assert_eq!(Outcome::from_code(outcome.as_str()), outcome.is_problem().then_some(*outcome));
         }
-        assert_eq!(Outcome::ALL.iter().filter(|outcome| outcome.is_problem()).count(), 26);
+        assert_eq!(Outcome::ALL.iter().filter(|outcome| outcome.is_problem()).count(), 27);
         assert_eq!(Outcome::from_code("made_up"), None);
     }
 

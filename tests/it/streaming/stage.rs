@@ -12,7 +12,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
 use whisk_bff::model::AccessToken;
 use whisk_bff::server::bridge::{self, BodyLimits};
 use whisk_bff::settings::{Forward, RoutePattern};
-use whisk_bff::upstream::{Call, ClientHop, Error, Forwarder, RequestBodyError, Routes, request_headers};
+use whisk_bff::upstream::{ClientHop, Error, Forwarder, RequestBodyError, Routes};
 
 /// Limits that tests can reach: 1 MiB, of which 1 KiB is kept; 400 ms to answer or to pause.
 pub(super) fn limits() -> Forward {
@@ -113,16 +113,12 @@ async fn call(
     forwarder: &Forwarder,
     limits: BodyLimits,
 ) -> Result<HttpResponse, Error> {
-    let method = bridge::method(request).unwrap();
-    let is_head = method == "HEAD";
     let address = IpAddr::from([127, 0, 0, 1]);
     let hop = ClientHop { peer: address, client: address, proto: "http", host: "app", forwarded_chain: None };
-    let mut call = Call {
-        method,
-        path: forwarder.routes().parse(request.uri().path_and_query().unwrap().as_str()).unwrap(),
-        headers: request_headers(&bridge::request_headers(request), &hop)?,
-        body: bridge::request_body(request, payload, limits).await?,
-    };
+    let path = forwarder.routes().parse(request.uri().path_and_query().unwrap().as_str()).unwrap();
+    let body = bridge::request_body(request, payload, limits).await?;
+    let mut call = bridge::call(request, path, body, &hop)?;
+    let is_head = call.method == "HEAD";
     let token = |text: &str| AccessToken::parse(text.to_owned()).unwrap();
     let mut answer = forwarder.send(&mut call, &token("first")).await?;
     if answer.status == 401 && call.repeatable() {

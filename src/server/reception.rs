@@ -1,0 +1,46 @@
+//! Who may send a body: the answer to `Expect: 100-continue`.
+
+use actix_http::Request;
+use actix_web::{HttpMessage, HttpResponse};
+
+use super::admission::{Admission, Admitted};
+use super::cookie_keys::CookieKeys;
+use super::envelope::Envelope;
+use super::listener::Judge;
+use super::problem::Problem;
+use crate::telemetry::Outcome;
+
+/// Asks of a request's head what the handlers would ask. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    envelope: Envelope,
+    cookies: CookieKeys,
+    admission: Admission,
+}
+
+impl Reception {
+    /// The checks of one deployment.
+    pub fn new(envelope: Envelope, cookies: CookieKeys, admission: Admission) -> Self {
+        Self { envelope, cookies, admission }
+    }
+
+    fn judge(&self, request: &Request) -> Result<(), Problem> {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        self.envelope.admit(method, uri, headers)?;
+        match self.admission.judge(method, uri, headers) {
+            Ok(Admitted::Forward(_)) if !self.cookies.has_genuine(headers) => {
+                Err(Problem::new(Outcome::LoginRequired))
+            }
+            // Other routes answer for themselves, and read no body.
+            Err(problem) if problem.code() == Outcome::NotFound => Ok(()),
+            judged => judged.map(|_| ()),
+        }
+    }
+}
+
+impl Judge for Reception {
+    fn refuse(&self, request: &Request) -> Option<HttpResponse> {
+        let problem = self.judge(request).err()?;
+        Some(self.envelope.refuse_early(request, &problem))
+    }
+}
