@@ -3,12 +3,13 @@
 //! [`Application::build`] makes every collaborator from the settings and binds the listeners;
 //! [`Application::run_until_stopped`] serves until it is told to stop, then drains.
 
+mod door;
 mod keys;
 mod schema;
 mod shutdown;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,12 +27,12 @@ use crate::oauth;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
     Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Reception,
-    TrustedProxies, admin, listen, session_middleware,
+    TrustedProxies, admin, keep_reader, listen, session_middleware,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
 use crate::telemetry::{Health, Metrics};
-use crate::tokens::{Lifetimes, Tasks, Timing, TokenBroker, TokenVault, Watch};
+use crate::tokens::{CacheLimits, Lifetimes, Tasks, Timing, TokenBroker, TokenVault, Watch};
 use crate::upstream::{self, Forwarder, Routes};
 
 /// What is not a setting.
@@ -89,11 +90,12 @@ pub struct Application {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
     public: Server,
+    door: door::Door,
     admin: Option<Server>,
     tasks: Tasks,
     lifecycle: Lifecycle,
     schema: schema::Check,
-    background: tokio::task::JoinHandle<()>,
+    background: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Application {
@@ -119,8 +121,16 @@ impl Application {
         let server = oauth::Client::new(&settings.whisk, redirect_uri, clock.clone())?;
         let lifetimes =
             Lifetimes { idle: settings.session.idle_timeout, absolute: settings.session.absolute_timeout };
-        let vault =
-            TokenVault::new(Arc::clone(&store), Arc::clone(&keys), clock.clone(), lifetimes, metrics.clone());
+        let limits =
+            CacheLimits { max_age: settings.store.cache_max_age, outage_grace: settings.store.outage_grace };
+        let vault = TokenVault::new(
+            Arc::clone(&store),
+            Arc::clone(&keys),
+            clock.clone(),
+            lifetimes,
+            limits,
+            metrics.clone(),
+        );
         let timing =
             Timing { refresh_ahead: settings.session.refresh_ahead, server_timeout: settings.whisk.timeout };
         let broker =
@@ -166,9 +176,13 @@ impl Application {
             }
         };
 
-        let background = watch_store(&tasks, store, health.clone());
+        let mut background = vec![watch_store(&tasks, store, health.clone())];
+        if let Some(file) = settings.sealing.keys_file.clone() {
+            background.push(tasks.spawn(keys::follow(file, Arc::clone(&keys), metrics.clone())));
+        }
         let public_metrics = metrics.clone();
-        let (listener, address) = bind("server.listen", settings.server.listen)?;
+        let (listener, address) = door::bind("server.listen", settings.server.listen)?;
+        let door = door::Door::of(&listener).map_err(StartError::Server)?;
         let max_age = lifetimes.cookie_max_age();
         let admission = Admission::new(Arc::clone(&routes), gate.clone(), settings.forward.max_body);
         let reception = Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone());
@@ -193,6 +207,7 @@ impl Application {
                     let envelope = envelope.clone();
                     async move { envelope.wrap(request, next).await }
                 }))
+                .wrap(from_fn(keep_reader))
                 .configure(pages.unwrap_or(|_| ()))
                 .configure(crate::routes::configure)
         })
@@ -201,7 +216,7 @@ impl Application {
         let (admin, admin_address) = match settings.server.admin_listen {
             None => (None, None),
             Some(address) => {
-                let (listener, address) = bind("server.admin_listen", address)?;
+                let (listener, address) = door::bind("server.admin_listen", address)?;
                 let lifecycle = lifecycle.clone();
                 let server = HttpServer::new(move || {
                     App::new()
@@ -233,6 +248,7 @@ impl Application {
             address,
             admin_address,
             public,
+            door,
             admin,
             tasks,
             lifecycle,
@@ -271,13 +287,6 @@ impl Forwarders {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         spare.pop().unwrap_or_else(|| self.last.clone())
     }
-}
-
-fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |cause| StartError::Listen { key, address, cause };
-    let listener = TcpListener::bind(address).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 /// Asks the store every second whether it is there, and says so once at each change.

@@ -22,6 +22,7 @@ mod problem;
 mod reception;
 #[cfg(feature = "dev")]
 pub mod sample_page;
+mod unread;
 
 pub use admission::Admission;
 pub use bridge::BodyLimits;
@@ -37,3 +38,4 @@ pub use listener::listen;
 pub use notes::Notes;
 pub use problem::Problem;
 pub use reception::Reception;
+pub use unread::keep_reader;

@@ -11,12 +11,14 @@
 //!   the record: it is there or not, as before or changed.
 //! * A store holds opaque bytes. What it may read is the header of [`Record`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 mod decision;
 mod embedded;
+mod feed;
 mod key;
 mod leases;
 mod measured;
@@ -26,6 +28,7 @@ mod record;
 mod redis;
 
 pub use embedded::EmbeddedStore;
+pub use feed::Listener;
 pub use key::{Key, Place};
 pub use measured::MeasuredStore;
 pub use memory::MemoryStore;
@@ -76,6 +79,17 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Calls `each` with every key of a place that is there during the whole walk, in no order.
     /// For operators' commands; not for requests.
     async fn keys(&self, place: Place) -> Result<Vec<Key>, StoreError>;
+
+    /// Tells `listener` from now on what other processes do to sessions. A store of one process
+    /// has nothing to tell.
+    fn listen(&self, _listener: Arc<dyn Listener>) {}
+
+    /// Whether a change that another process made until now has been told, or will be within a
+    /// moment. True as long as a marker that this process wrote came back through the feed within
+    /// the last two seconds; always for a store of one process.
+    fn feed_is_alive(&self) -> bool {
+        false
+    }
 }
 
 /// What became of [`Store::create`].

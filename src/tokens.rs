@@ -4,16 +4,20 @@
 //! question of the product: an access token for this session, please. Refreshing happens once,
 //! however many calls on however many instances ask for it: see `tokens/refresh.rs`.
 
+mod breaker;
 mod broker;
+mod cache;
 mod error;
 mod freshness;
 mod refresh;
 mod single_flight;
+mod sync;
 mod tasks;
 mod unsaved;
 mod vault;
 
 pub use broker::{AfterUnauthorized, Allowance, Beginning, Timing, TokenBroker, UnauthorizedBody, Watch};
+pub use cache::CacheLimits;
 pub use error::{AccessTokenError, VaultError};
 pub use freshness::Freshness;
 pub use single_flight::SingleFlight;

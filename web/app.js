@@ -246,7 +246,9 @@ async function watch(mine) {
 function goOn(mine) {
   if (misses) say("Back again.");
   misses = 0;
-  schedule(() => watch(mine), POLL);
+  // Where tokens live for seconds, one looks more often.
+  const left = token ? token.expires - Date.now() : POLL;
+  schedule(() => watch(mine), Math.min(POLL, Math.max(1_000, left / 2)));
 }
 
 /** After a failure of what nobody asked for: says so, and tries again without being told to. */

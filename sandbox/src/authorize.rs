@@ -151,7 +151,7 @@ fn redirect(status: StatusCode, uri: &str, parameters: &[(&str, Option<&str>)]) 
 /// A page under a policy that runs no script. Chromium holds the whole redirect chain of a form
 /// against `form-action`, so the client's origin is in it.
 fn html_answer(status: StatusCode, form_action: Option<&str>, html: String) -> HttpResponse {
-    let mut policy = "default-src 'none'; style-src 'self'; base-uri 'none'; \
+    let mut policy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
                       frame-ancestors 'none'"
         .to_owned();
     if let Some(origin) = form_action {

@@ -2,15 +2,24 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::crypto::{InvalidKeyRing, KeyId, KeyRing, SealingKey, random_bytes};
 use crate::settings::{self, Settings, StoreUrl};
+use crate::telemetry::Metrics;
+
+/// How often a key file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why there are no sealing keys.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +57,7 @@ pub fn ring(settings: &Settings) -> Result<KeyRing, KeyError> {
         (StoreUrl::Embedded { path }, true) => beside(path)?,
         (_, true) => vec![random_key("memory")],
     };
-    Ok(KeyRing::new(
-        keys.into_iter().filter_map(|key| Some(SealingKey::new(KeyId::parse(&key.id)?, key.key))),
-    )?)
+    of(keys)
 }
 
 /// The key file of an embedded store, made at first start with mode 0600.
@@ -72,6 +79,52 @@ fn beside(store: &Path) -> Result<Vec<settings::SealingKey>, KeyError> {
     }
     let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(failed)?);
     settings::parse_keys(&text).map_err(|fault| KeyError::Malformed { path, fault })
+}
+
+/// Reads the key file again at each SIGHUP and whenever it has changed, and puts the new ring in
+/// the place of the old. A file that holds no ring leaves the old one in place.
+pub(super) async fn follow(file: PathBuf, ring: Arc<ArcSwap<KeyRing>>, metrics: Metrics) {
+    let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
+        tracing::error!(target: "settings", "SIGHUP cannot be heard: keys are not read again");
+        return;
+    };
+    let mut seen = stamp(&file);
+    loop {
+        let asked = timeout(LOOK_EVERY, hang_up.recv()).await.is_ok();
+        let now = stamp(&file);
+        if !asked && now == seen {
+            continue;
+        }
+        seen = now;
+        match read(&file) {
+            Ok(new) => {
+                metrics.know_keys(new.ids());
+                tracing::info!(target: "settings", active = new.active().id().as_str(), "the sealing keys were read again");
+                ring.store(Arc::new(new));
+            }
+            Err(error) => {
+                tracing::error!(target: "settings", %error, "the sealing keys in use stay: the file cannot be used");
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<KeyRing, KeyError> {
+    let failed = |cause| KeyError::File { path: path.to_owned(), cause };
+    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+    let malformed = |fault| KeyError::Malformed { path: path.to_owned(), fault };
+    of(settings::parse_keys(&text).map_err(malformed)?)
+}
+
+/// What changes when a file is written or put in the place of another.
+fn stamp(file: &Path) -> Option<(SystemTime, u64, u64)> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
+}
+
+fn of(keys: Vec<settings::SealingKey>) -> Result<KeyRing, KeyError> {
+    let keys = keys.into_iter().filter_map(|key| Some(SealingKey::new(KeyId::parse(&key.id)?, key.key)));
+    Ok(KeyRing::new(keys)?)
 }
 
 fn random_key(id: &str) -> settings::SealingKey {

@@ -53,15 +53,20 @@ impl Application {
 
         self.lifecycle.drain();
         tracing::info!(target: "whisk_bff", "draining");
-        if reason.is_ok() {
-            let _ = timeout(settings.drain_delay, stop.recv()).await;
-        }
+        let hurried = reason.is_err() || timeout(settings.drain_delay, stop.recv()).await.is_ok();
         let end = Instant::now() + settings.shutdown_grace;
         tracing::info!(target: "whisk_bff", "the listener closes");
+        if hurried {
+            drop(self.door);
+        } else {
+            self.door.close(&public).await;
+        }
         let stopping = tokio::spawn(public.stop(true));
         let _ = timeout_at(end, &mut serving).await;
         let _ = timeout_at(end, stopping).await;
-        self.background.abort();
+        for task in &self.background {
+            task.abort();
+        }
         if timeout_at(end.max(Instant::now() + Duration::from_millis(100)), self.tasks.finished())
             .await
             .is_err()

@@ -11,7 +11,7 @@ use crate::clock::SharedClock;
 use crate::crypto::KeyRing;
 use crate::model::{Principal, ReturnTo, SessionId};
 use crate::oauth::{self, AuthorizationCode, AuthorizationRequest, CodeVerifier, State};
-use crate::store::{Created, Key, Place, RecordError, Store, StoreError};
+use crate::store::{Created, Key, Place, Record, RecordError, Store, StoreError};
 use crate::telemetry::LoginOutcome;
 use crate::tokens::{Beginning, Tasks, TokenBroker, VaultError, Watch};
 
@@ -138,10 +138,14 @@ impl LoginFlow {
         presented: Option<&SessionId>,
     ) -> Result<Completed, LoginError> {
         let key = Key::login(state.as_str());
-        let transaction = self.take(&key).await?.ok_or(LoginError::Expired)?;
-        if transaction.binding != binding.digest() {
+        let bound = |login: &LoginTransaction| login.binding == binding.digest();
+        // Looked at first: whoever has learnt the state must not use up another browser's login.
+        let seen = self.open(&key, self.store.load(&key).await)?;
+        if seen.is_some_and(|login| !bound(&login)) {
             return Err(LoginError::StateMismatch);
         }
+        let taken = self.open(&key, self.store.take(&key).await)?;
+        let transaction = taken.filter(bound).ok_or(LoginError::Expired)?;
         let (verifier, replaces) = match transaction.stage {
             Stage::Pending { verifier, replaces } => (verifier, replaces),
             Stage::Undelivered { session } => {
@@ -210,8 +214,13 @@ impl LoginFlow {
         }
     }
 
-    async fn take(&self, key: &Key) -> Result<Option<LoginTransaction>, VaultError> {
-        match self.store.take(key).await {
+    /// The login in what the store gave.
+    fn open(
+        &self,
+        key: &Key,
+        found: Result<Option<Record>, StoreError>,
+    ) -> Result<Option<LoginTransaction>, VaultError> {
+        match found {
             Ok(record) => Ok(record.and_then(|record| {
                 LoginTransaction::open(&self.keys.load(), key, &record, self.clock.now())
             })),

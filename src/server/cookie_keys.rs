@@ -3,7 +3,7 @@
 //! actix-session knows a single key. Around it, this layer lets a key rotation pass unnoticed: a
 //! cookie signed under any key of the ring is signed anew under the one that actix-session has,
 //! and a cookie that goes out is signed under the ring's active key. While the ring holds only
-//! the key that actix-session started with, nothing is done.
+//! the key that actix-session started with, no cookie is signed anew.
 
 use std::sync::Arc;
 
@@ -63,8 +63,9 @@ impl CookieKeys {
         self.names.leave_session(&mut request, value.as_deref());
         request.extensions_mut().insert(presented);
         let mut response = next.call(request).await?;
-        if *self.ring.load().active().id() != self.anchor {
-            self.outbound(&mut response);
+        let resign = *self.ring.load().active().id() != self.anchor;
+        if resign || response.headers().contains_key(header::SET_COOKIE) {
+            self.outbound(&mut response, resign);
         }
         Ok(response)
     }
@@ -98,28 +99,30 @@ impl CookieKeys {
         Some(sign(opened, &self.anchor_key))
     }
 
-    /// Signs the session's `Set-Cookie` under the ring's active key.
-    fn outbound<B>(&self, response: &mut ServiceResponse<B>) {
-        let key = cookie_key(self.ring.load().active());
+    /// Gives the session's `Set-Cookie` its final form: signed under the ring's active key, and
+    /// with `Max-Age` alone where it takes the cookie away (actix-session adds `Expires`).
+    fn outbound<B>(&self, response: &mut ServiceResponse<B>, resign: bool) {
+        let key = resign.then(|| cookie_key(self.ring.load().active()));
         let lines: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).cloned().collect();
         response.headers_mut().remove(header::SET_COOKIE);
         for line in lines {
-            let line = self.resigned(&line, &key).unwrap_or(line);
+            let line = self.finished(&line, key.as_ref()).unwrap_or(line);
             response.headers_mut().append(header::SET_COOKIE, line);
         }
     }
 
-    fn resigned(&self, line: &HeaderValue, key: &Key) -> Option<HeaderValue> {
-        let cookie = Cookie::parse_encoded(line.to_str().ok()?).ok()?.into_owned();
+    fn finished(&self, line: &HeaderValue, key: Option<&Key>) -> Option<HeaderValue> {
+        let mut cookie = Cookie::parse_encoded(line.to_str().ok()?).ok()?.into_owned();
         if cookie.name() != self.names.session() {
             return None;
         }
-        let mut opened = verify(&cookie, &self.anchor_key)?;
-        // Verifying gives the value alone; the attributes are those of the line.
-        opened = Cookie::build(opened.name().to_owned(), opened.value().to_owned()).finish();
-        let mut signed = cookie.clone();
-        signed.set_value(signed_value(opened, key));
-        HeaderValue::from_str(&signed.encoded().to_string()).ok()
+        cookie.unset_expires();
+        if let (Some(key), Some(opened)) = (key, verify(&cookie, &self.anchor_key)) {
+            // Verifying gives the value alone; the attributes are those of the line.
+            let opened = Cookie::build(opened.name().to_owned(), opened.value().to_owned()).finish();
+            cookie.set_value(signed_value(opened, key));
+        }
+        HeaderValue::from_str(&cookie.encoded().to_string()).ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is the same for every request: its id, the checks before all others, the headers that
 //! every answer carries, its line in the log, and an answer even where the code has a bug.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -30,6 +31,8 @@ use crate::telemetry::{Metrics, Outcome, RequestLine, SecurityEvent, SecurityKin
 const MAX_TARGET: usize = 16 * 1024;
 /// Largest sum of field names and values, in bytes. actix stops reading at 128 KiB.
 const MAX_HEADERS: usize = 64 * 1024;
+/// What the log has for the status of a request whose client left before there was one.
+const NO_STATUS: u16 = 0;
 
 /// The outermost layer of one deployment.
 #[derive(Debug, Clone)]
@@ -101,7 +104,7 @@ impl Envelope {
         let mut response = problem.respond(&exchange.id);
         response.head_mut().set_connection_type(ConnectionType::Close);
         self.complete_headers(response.headers_mut());
-        exchange.report(problem.status(), problem.code(), 0);
+        exchange.report(problem.status().as_u16(), problem.code(), 0);
         response
     }
 
@@ -122,6 +125,7 @@ impl Envelope {
             begun: Instant::now(),
             notes: Notes::default(),
             metrics: self.metrics.clone(),
+            reported: Cell::new(false),
         };
         (exchange, client)
     }
@@ -147,8 +151,10 @@ impl Envelope {
             Some(authority) => Some(authority.as_str()),
             None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
         };
-        let named =
-            named.and_then(|text| Authority::from_str(text).ok()).ok_or(Problem::new(Outcome::BadRequest))?;
+        let named = named
+            .filter(|text| is_host(text))
+            .and_then(|text| Authority::from_str(text).ok())
+            .ok_or(Problem::new(Outcome::BadRequest))?;
         if !self.is_ours(&named) {
             SecurityEvent::new(SecurityKind::HostRejected).emit();
             return Err(Problem::new(Outcome::WrongHost));
@@ -185,7 +191,7 @@ impl Envelope {
     fn lost(&self, exchange: &Exchange, problem: &Problem) -> Error {
         let mut response = problem.respond(&exchange.id);
         self.complete_headers(response.headers_mut());
-        exchange.report(problem.status(), problem.code(), 0);
+        exchange.report(problem.status().as_u16(), problem.code(), 0);
         actix_web::error::InternalError::from_response("answered", response).into()
     }
 
@@ -224,6 +230,14 @@ fn render(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBo
     ServiceResponse::new(request, new)
 }
 
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2), in the characters of names and addresses alone:
+/// the others that RFC 3986 section 3.2.2 allows would be parameters in `Forwarded`.
+fn is_host(text: &str) -> bool {
+    text.bytes().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':' | b'[' | b']' | b'@')
+    })
+}
+
 fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
     headers
         .get(ERROR_HEADER)
@@ -242,10 +256,12 @@ struct Exchange {
     begun: Instant,
     notes: Notes,
     metrics: Metrics,
+    reported: Cell<bool>,
 }
 
 impl Exchange {
-    fn report(&self, status: StatusCode, outcome: Outcome, bytes_out: u64) {
+    fn report(&self, status: u16, outcome: Outcome, bytes_out: u64) {
+        self.reported.set(true);
         let noted = self.notes.read();
         let took = self.begun.elapsed();
         self.metrics.request(noted.route, outcome, took);
@@ -254,7 +270,7 @@ impl Exchange {
             method: self.method.as_str(),
             route: noted.route,
             path: self.uri.path(),
-            status: status.as_u16(),
+            status,
             outcome,
             duration: took,
             bytes_in: noted.bytes_in,
@@ -266,6 +282,15 @@ impl Exchange {
             refreshed: noted.refreshed,
         }
         .emit();
+    }
+}
+
+/// The client left before there was an answer: its request is reported all the same.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.reported.get() {
+            self.report(NO_STATUS, Outcome::Aborted, 0);
+        }
     }
 }
 
@@ -304,6 +329,6 @@ impl MessageBody for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         let outcome = if self.done { self.outcome } else { Outcome::Aborted };
-        self.exchange.report(self.status, outcome, self.sent);
+        self.exchange.report(self.status.as_u16(), outcome, self.sent);
     }
 }

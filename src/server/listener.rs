@@ -17,6 +17,8 @@ use actix_web::HttpResponse;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::AppConfig;
 
+use super::unread::Unread;
+
 /// How long a connection without a request is kept. Longer than load balancers keep theirs, so
 /// that it is they who close, and none sends a request into a closing connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -90,10 +92,13 @@ where
             .h1_allow_half_closed(false)
             .tcp_nodelay(true)
             .local_addr(address)
-            .expect(fn_service(move |request: Request| -> Ready<Result<Request, Refused>> {
+            .expect(fn_service(move |mut request: Request| -> Ready<Result<Request, Refused>> {
                 ready(match judge.refuse(&request) {
                     None => Ok(request),
-                    Some(response) => Err(Refused(response)),
+                    Some(response) => {
+                        let unread = Unread::of(request.take_payload());
+                        Err(Refused(response.map_body(|_, body| unread.until_sent(body))))
+                    }
                 })
             }))
             .finish(map_config(application, |()| AppConfig::default()))

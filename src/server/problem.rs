@@ -200,7 +200,8 @@ impl ResponseError for Problem {
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        tracing::warn!(target: "store", cause = %error.0, "the store gave no usable answer");
+        // The store's changes of state are told once, elsewhere; this would be a line a request.
+        tracing::debug!(target: "store", cause = %error.0, "the store gave no usable answer");
         Self::new(Outcome::StoreUnavailable)
     }
 }

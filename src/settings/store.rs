@@ -21,6 +21,11 @@ pub struct Store {
     pub key_prefix: String,
     /// For one operation, in all, reconnecting included.
     pub timeout: Duration,
+    /// The oldest record served from the process without asking the store, while changes that
+    /// others make are known to be heard. Zero: no cache.
+    pub cache_max_age: Duration,
+    /// How long a known session is served while the store is away. Zero: not at all.
+    pub outage_grace: Duration,
 }
 
 /// The kinds of store.
@@ -46,17 +51,28 @@ impl Store {
         };
         let key_prefix = reader.parse("store.key_prefix", key_prefix);
         let timeout = reader.duration("store.timeout", Duration::from_millis(1)..=Duration::from_secs(60));
+        let any = Duration::ZERO..=Duration::from_secs(3600);
+        let cache_max_age = reader.duration("store.cache_max_age", any.clone());
+        let outage_grace = reader.duration("store.outage_grace", any);
 
         if matches!(url, Some(StoreUrl::Redis(_))) && !reader.is_given("sealing.keys") {
             reader.fault("sealing.keys", "is required with a Redis store; or `sealing.keys_file`");
         }
-        Some(Self { url: url?, key_prefix: key_prefix?, timeout: timeout? })
+        Some(Self {
+            url: url?,
+            key_prefix: key_prefix?,
+            timeout: timeout?,
+            cache_max_age: cache_max_age?,
+            outage_grace: outage_grace?,
+        })
     }
 
     pub(super) fn write(&self, writer: &mut Writer) {
         writer.put("url", self.url.redacted());
         writer.put("key_prefix", self.key_prefix.as_str());
         writer.duration("timeout", self.timeout);
+        writer.duration("cache_max_age", self.cache_max_age);
+        writer.duration("outage_grace", self.outage_grace);
     }
 }
 

@@ -158,6 +158,11 @@ impl Store for EmbeddedStore {
         self.opened.get().map(drop)
     }
 
+    /// There is no other process.
+    fn feed_is_alive(&self) -> bool {
+        true
+    }
+
     async fn keys(&self, place: Place) -> Result<Vec<Key>, StoreError> {
         self.read(move |database| file::keys(database, place)).await
     }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{Created, Deadlines, Key, LeaseOwner, Leased, Place, Record, Replaced, Store, StoreError};
+use super::{
+    Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store, StoreError,
+};
 use crate::model::Generation;
 use crate::telemetry::{Metrics, StoreOperation, StoreOutcome};
 
@@ -105,6 +107,14 @@ impl Store for MeasuredStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.measure(StoreOperation::Check, self.inner.check(), |()| StoreOutcome::Done).await
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>) {
+        self.inner.listen(listener);
+    }
+
+    fn feed_is_alive(&self) -> bool {
+        self.inner.feed_is_alive()
     }
 
     async fn keys(&self, place: Place) -> Result<Vec<Key>, StoreError> {

@@ -120,6 +120,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    /// There is no other process.
+    fn feed_is_alive(&self) -> bool {
+        true
+    }
+
     async fn keys(&self, place: Place) -> Result<Vec<Key>, StoreError> {
         Ok(self.shelf().records.keys().filter(|key| key.place() == place).copied().collect())
     }

@@ -28,7 +28,7 @@ pub const FORMAT: u8 = 1;
 pub struct Record {
     /// Its version.
     pub generation: Generation,
-    /// When it ends by itself: the session's idle timeout or absolute end, whichever is first.
+    /// When the store may forget it. A session is told ended a little before: see the vault.
     pub expires_at: Timestamp,
     /// When the cookie that names it runs out in the browser.
     pub cookie_until: Timestamp,

@@ -3,29 +3,69 @@
 //! Each operation is one script or one command, so that it happens in one step for every
 //! instance. Ends of records are Redis's own (`PX`), as far off as the record's end is by our
 //! clock; a record whose end has come by our clock counts as absent even before.
+//!
+//! Calls go over one connection, watched over and replaced by the link (`link`, `supervisor`).
+//! After a failover this process repeats its own writes of the last minute (`deeds`). What other
+//! processes do to sessions is heard on one channel (`feed`).
+//!
+//! # Permissions
+//! A user who may do this, and nothing else, is enough; with another `store.key_prefix`, that one:
+//!
+//! ```text
+//! user whisk-bff on >PASSWORD resetkeys ~whisk-bff:* resetchannels &whisk-bff:feed -@all
+//!     +evalsha +script|load +get +set +setrange +del +pexpire +pttl
+//!     +publish +subscribe +ping +info +scan +getex
+//! ```
+//!
+//! | Command | What for |
+//! |---|---|
+//! | `EVALSHA`, `SCRIPT LOAD` | every change of a record or a lease is a script |
+//! | `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIRE`, `PTTL`, `PUBLISH` | what scripts do |
+//! | `GET`, `PING` | reading a record; signs of life |
+//! | `INFO` | `INFO replication`: is it a primary, and the same as before. Without it every new connection counts as another primary |
+//! | `SUBSCRIBE` | hearing the feed. Without it, or without the channel, nothing is served from the cache |
+//! | `GETEX`, `SET` | the layout's version |
+//! | `SCAN` | `migrate`, and counting records |
+//! | `SELECT` | with a database number in the URL: `+select` |
+//! | `CLUSTER SLOTS`, `CLUSTER INFO`, `ASKING` | with a Cluster: `+cluster\|slots +cluster\|info +asking` |
+//!
+//! Sentinels are asked `SENTINEL GET-MASTER-ADDR-BY-NAME`, `PING`, and `SUBSCRIBE` to
+//! `+switch-master`; where they want a login, they get the one of the URL. (To a Cluster the client
+//! introduces itself with `CLIENT SETINFO`, which may be refused.)
 
+mod answer;
 mod connect;
+mod deeds;
 mod fault;
+mod feed;
 mod layout;
 mod link;
+mod live;
 mod names;
+mod primaries;
 mod scripts;
+mod sentinels;
+mod supervisor;
 mod wire;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, FromRedisValue, Script, ScriptInvocation, Value, cmd, from_redis_value};
+use redis::{Cmd, FromRedisValue, Script, ScriptInvocation, Value, cmd};
 use tokio::runtime::Handle;
 
 pub use layout::Walk;
 
+use self::answer::Answer;
 use self::connect::Connector;
+use self::deeds::Deeds;
+use self::feed::Feed;
 use self::link::{Link, Repeat};
 use self::names::Names;
 use super::{
-    Created, Deadlines, Key, LeaseOwner, Leased, Place, Record, RecordError, Replaced, Store, StoreError,
+    Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store, StoreError,
 };
 use crate::clock::SharedClock;
 use crate::model::{Generation, Timestamp};
@@ -33,9 +73,12 @@ use crate::settings::RedisUrl;
 
 /// A [`Store`] in Redis.
 pub struct RedisStore {
-    link: Link,
+    link: Arc<Link>,
+    deeds: Arc<Deeds>,
+    feed: OnceLock<Feed>,
     names: Names,
     clock: SharedClock,
+    handle: Handle,
     address: String,
 }
 
@@ -54,8 +97,11 @@ impl RedisStore {
         handle: &Handle,
     ) -> Result<Self, StoreError> {
         let address = url.redacted();
-        let link = Link::start(Connector::new(url, timeout)?, timeout, handle);
-        Ok(Self { link, names: Names::new(prefix), clock, address })
+        let names = Names::new(prefix);
+        let deeds = Arc::new(Deeds::new(names.clone(), clock.clone()));
+        let link = Link::start(Connector::new(url, timeout)?, timeout, Arc::clone(&deeds), handle);
+        let (link, handle) = (Arc::new(link), handle.clone());
+        Ok(Self { link, deeds, feed: OnceLock::new(), names, clock, handle, address })
     }
 
     async fn ask<T: FromRedisValue>(&self, repeat: Repeat, command: &Cmd) -> Result<T, StoreError> {
@@ -122,15 +168,20 @@ impl Store for RedisStore {
         record: &Record,
     ) -> Result<Replaced, StoreError> {
         let (name, now) = (self.names.record(key), self.clock.now());
+        let ((channel, told), changes) = (self.names.told(key), self.link.changes());
         // Allowed, since what is written already is not written again, and answered alike.
         let answer = self
             .script(Repeat::Allowed, &scripts::REPLACE, &name, |script| {
                 script.arg(record.encode()).arg(now.as_millis()).arg(self.left(record, now));
-                script.arg(&expected.0.to_be_bytes());
+                script.arg(&expected.0.to_be_bytes()).arg(channel).arg(told);
             })
             .await?;
         match Answer::read(answer)? {
-            Answer::Done(_) => Ok(Replaced::Done),
+            Answer::Done(_) => {
+                self.deeds.replaced(key, record);
+                self.link.acknowledged(changes);
+                Ok(Replaced::Done)
+            }
             Answer::Gone => Ok(Replaced::Gone),
             Answer::Moved(generation) => Ok(Replaced::Moved(generation)),
             answer => Err(answer.unexpected()),
@@ -156,14 +207,20 @@ impl Store for RedisStore {
 
     async fn take(&self, key: &Key) -> Result<Option<Record>, StoreError> {
         let (name, now) = (self.names.record(key), self.clock.now());
+        let ((channel, told), changes) = (self.names.told(key), self.link.changes());
         // Not allowed: the answer that was lost held the only copy.
         let answer = self
             .script(Repeat::Forbidden, &scripts::TAKE, &name, |script| {
-                script.arg(now.as_millis());
+                script.arg(now.as_millis()).arg(channel).arg(told);
             })
             .await?;
         match Answer::read(answer)? {
-            Answer::Done(Some(bytes)) => Ok(Some(Record::decode(&bytes)?)),
+            Answer::Done(Some(bytes)) => {
+                let record = Record::decode(&bytes)?;
+                self.deeds.ended(key, record.generation);
+                self.link.acknowledged(changes);
+                Ok(Some(record))
+            }
             Answer::Gone => Ok(None),
             answer => Err(answer.unexpected()),
         }
@@ -202,6 +259,16 @@ impl Store for RedisStore {
         self.ask(Repeat::Allowed, &cmd("PING")).await
     }
 
+    /// The first call counts; there is one listener.
+    fn listen(&self, listener: Arc<dyn Listener>) {
+        self.feed
+            .get_or_init(|| Feed::start(Arc::clone(&self.link), self.names.clone(), listener, &self.handle));
+    }
+
+    fn feed_is_alive(&self) -> bool {
+        self.feed.get().is_some_and(Feed::is_alive)
+    }
+
     async fn keys(&self, place: Place) -> Result<Vec<Key>, StoreError> {
         let mut keys = Vec::new();
         let mut walk = self.walk(Some(place)).await?;
@@ -211,41 +278,6 @@ impl Store for RedisStore {
         keys.sort_unstable();
         keys.dedup();
         Ok(keys)
-    }
-}
-
-/// What a script on a record answers: a word, and for some a text of bytes.
-enum Answer {
-    Done(Option<Vec<u8>>),
-    Exists,
-    Gone,
-    Moved(Generation),
-}
-
-impl Answer {
-    fn read(value: Value) -> Result<Self, StoreError> {
-        let unexpected = || StoreError::Unavailable("an unexpected answer of Redis".to_owned());
-        let parts: Vec<Vec<u8>> = from_redis_value(value).map_err(|_| unexpected())?;
-        let mut parts = parts.into_iter();
-        let word = parts.next().unwrap_or_default();
-        let bytes = parts.next();
-        match (word.as_slice(), bytes) {
-            (b"done", bytes) => Ok(Self::Done(bytes)),
-            (b"exists", None) => Ok(Self::Exists),
-            (b"gone", None) => Ok(Self::Gone),
-            (b"moved", Some(bytes)) => {
-                let number = <[u8; 8]>::try_from(bytes.as_slice()).map_err(|_| unexpected())?;
-                Ok(Self::Moved(Generation(u64::from_be_bytes(number))))
-            }
-            (b"unreadable", Some(bytes)) => {
-                Err(StoreError::Record(Record::decode(&bytes).err().unwrap_or(RecordError::Malformed)))
-            }
-            _ => Err(unexpected()),
-        }
-    }
-
-    fn unexpected(self) -> StoreError {
-        StoreError::Unavailable("an unexpected answer of Redis".to_owned())
     }
 }
 

@@ -105,6 +105,8 @@ label! {
         AbsoluteTimeout = "absolute_timeout",
         /// The authorization server refused the current refresh token.
         Refused = "refused",
+        /// A new refresh token was issued, its answer was lost, and the old one was refused then.
+        RotationLost = "rotation_lost",
         /// The access token died and there was no refresh token.
         NoRefreshToken = "no_refresh_token",
         /// Its record cannot be opened: the key is gone or the bytes are not ours.

@@ -14,6 +14,7 @@ mod names;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use ::metrics::{Counter, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
@@ -53,7 +54,7 @@ struct Inner {
     upstream_calls: Vec<Counter>,
     upstream_seconds: Histogram,
     csrf_refusals: Vec<Counter>,
-    records_opened: HashMap<String, Counter>,
+    records_opened: RwLock<HashMap<String, Counter>>,
     records_opened_by_other: Counter,
 }
 
@@ -68,16 +69,6 @@ impl Metrics {
         describe(&recorder);
         let version = key(BUILD_INFO, &[("version", env!("CARGO_PKG_VERSION"))]);
         recorder.register_gauge(&version, &METADATA).set(1.0);
-        let records_opened = key_ids
-            .into_iter()
-            .map(|id| {
-                let labels = vec![KeyLabel::new("key_id", id.to_owned())];
-                (
-                    id.to_owned(),
-                    recorder.register_counter(&Key::from_parts(RECORDS_OPENED, labels), &METADATA),
-                )
-            })
-            .collect();
         let started = |kind| register_counter(&recorder, SESSIONS_STARTED, &[("kind", kind)]);
         let inner = Inner {
             exporter: recorder.handle(),
@@ -102,11 +93,24 @@ impl Metrics {
             upstream_calls: counters::<UpstreamOutcome>(&recorder, UPSTREAM_CALLS, "outcome"),
             upstream_seconds: register_histogram(&recorder, UPSTREAM_SECONDS, &[]),
             csrf_refusals: counters::<CsrfReason>(&recorder, CSRF_REFUSALS, "reason"),
-            records_opened,
+            records_opened: RwLock::default(),
             records_opened_by_other: register_counter(&recorder, RECORDS_OPENED, &[("key_id", "other")]),
             recorder,
         };
-        Self { inner: Arc::new(inner) }
+        let metrics = Self { inner: Arc::new(inner) };
+        metrics.know_keys(key_ids);
+        metrics
+    }
+
+    /// From now on the label `key_id` may take these values too: the key ring was changed.
+    pub fn know_keys<'a>(&self, key_ids: impl IntoIterator<Item = &'a str>) {
+        let mut known = self.inner.records_opened.write().unwrap_or_else(PoisonError::into_inner);
+        for id in key_ids {
+            known.entry(id.to_owned()).or_insert_with(|| {
+                let labels = vec![KeyLabel::new("key_id", id.to_owned())];
+                self.inner.recorder.register_counter(&Key::from_parts(RECORDS_OPENED, labels), &METADATA)
+            });
+        }
     }
 
     /// A request was answered, `took` after its head had been read.
@@ -175,7 +179,8 @@ impl Metrics {
 
     /// A record was opened with that key. When a retired key's count stands still, it may go.
     pub fn record_opened(&self, key_id: &str) {
-        self.inner.records_opened.get(key_id).unwrap_or(&self.inner.records_opened_by_other).increment(1);
+        let known = self.inner.records_opened.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(key_id).unwrap_or(&self.inner.records_opened_by_other).increment(1);
     }
 
     /// All of it in Prometheus' text format, version 0.0.4.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::breaker::Breaker;
 use super::error::{AccessTokenError, VaultError};
 use super::freshness::Freshness;
 use super::refresh::{RefreshResult, Refresher};
@@ -75,11 +76,21 @@ impl TokenBroker {
         timing: Timing,
     ) -> Self {
         let Watch { metrics, health } = watch;
-        // One call to the server, another instance's call before it, and the store between.
-        let patience = timing.server_timeout.saturating_mul(2).saturating_add(Duration::from_secs(5));
+        // Another instance's call and its repetition, then our own, and the store between.
+        let patience = timing.server_timeout.saturating_mul(4).saturating_add(Duration::from_secs(5));
         let flights = SingleFlight::new(tasks.clone());
-        let refresher =
-            Refresher { vault, server, clock, tasks, metrics, health, unsaved: Unsaved::default(), patience };
+        let breaker = Breaker::new(clock.clone());
+        let refresher = Refresher {
+            vault,
+            server,
+            clock,
+            tasks,
+            metrics,
+            health,
+            unsaved: Unsaved::default(),
+            breaker,
+            patience,
+        };
         Self { refresher, flights, refresh_ahead: timing.refresh_ahead }
     }
 
@@ -117,7 +128,7 @@ impl TokenBroker {
         used: &Allowance,
         body: UnauthorizedBody,
     ) -> Result<AfterUnauthorized, AccessTokenError> {
-        let session = self.current(&used.session.key).await?;
+        let session = self.live(&used.session.key, Knowledge::Store).await?;
         let again =
             |session, refreshed| AfterUnauthorized::Retry(Allowance { session, refreshed, ..used.clone() });
         if session.generation != used.session.generation {
@@ -186,9 +197,8 @@ impl TokenBroker {
     }
 
     async fn take(&self, key: &Key, reason: SessionEnd) -> Result<bool, VaultError> {
-        self.refresher.unsaved.forget(key);
         let ended = self.refresher.vault.take(key).await?.is_some();
-        // Once more: a refresh may have failed to store its tokens between the two.
+        // Not before: a session that the store did not take lives on, with these tokens.
         self.refresher.unsaved.forget(key);
         if ended {
             self.refresher.metrics.session_ended(reason);
@@ -199,7 +209,16 @@ impl TokenBroker {
 
     /// The newest version of a session, unless one of its timeouts has passed.
     async fn current(&self, key: &Key) -> Result<Arc<Session>, AccessTokenError> {
-        let session = self.newest(key).await?;
+        let session = self.newest(key, Knowledge::Cache).await?;
+        if self.refresher.clock.now() < session.expires_at {
+            return Ok(session);
+        }
+        // Another instance may have moved the deadline; that is not told.
+        self.live(key, Knowledge::Store).await
+    }
+
+    async fn live(&self, key: &Key, knowledge: Knowledge) -> Result<Arc<Session>, AccessTokenError> {
+        let session = self.newest(key, knowledge).await?;
         let now = self.refresher.clock.now();
         if now < session.expires_at {
             return Ok(session);
@@ -216,11 +235,16 @@ impl TokenBroker {
         Err(AccessTokenError::Ended(reason))
     }
 
-    async fn newest(&self, key: &Key) -> Result<Arc<Session>, AccessTokenError> {
+    async fn newest(&self, key: &Key, knowledge: Knowledge) -> Result<Arc<Session>, AccessTokenError> {
         let unsaved = self.refresher.unsaved.get(key);
-        match (self.refresher.vault.load(key).await, unsaved) {
+        let vault = &self.refresher.vault;
+        let stored = match knowledge {
+            Knowledge::Cache => vault.look_up(key).await,
+            Knowledge::Store => vault.load(key).await,
+        };
+        match (stored, unsaved) {
             (Ok(Some(stored)), Some(unsaved)) if unsaved.generation > stored.generation => Ok(unsaved),
-            (Ok(Some(stored)), _) => Ok(Arc::new(stored)),
+            (Ok(Some(stored)), _) => Ok(stored),
             (Ok(None), _) => Err(AccessTokenError::NoSession),
             (Err(_), Some(unsaved)) => Ok(unsaved),
             (Err(error), None) => Err(error.into()),
@@ -259,6 +283,15 @@ impl TokenBroker {
         let session = seat.result().await.ok_or(AccessTokenError::Lost)??;
         Ok((session, refreshed))
     }
+}
+
+/// What is good enough to judge a session by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    /// What this process knows.
+    Cache,
+    /// What the store says now.
+    Store,
 }
 
 /// What a session begins with.

@@ -21,14 +21,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::breaker::Breaker;
 use super::error::{AccessTokenError, VaultError};
 use super::tasks::Tasks;
 use super::unsaved::Unsaved;
 use super::vault::{Session, SessionContent, TokenVault};
 use crate::clock::SharedClock;
 use crate::crypto::random_bytes;
-use crate::model::Generation;
-use crate::oauth;
+use crate::model::{Generation, RefreshToken};
+use crate::oauth::{self, Unavailable};
 use crate::store::{Key, LeaseOwner, Leased, Replaced};
 use crate::telemetry::{Health, Metrics, RefreshOutcome, SecurityEvent, SessionEnd};
 
@@ -36,7 +37,9 @@ use crate::telemetry::{Health, Metrics, RefreshOutcome, SecurityEvent, SessionEn
 /// from one that died.
 const LEASE: Duration = Duration::from_secs(6);
 /// How long nobody asks again after a failure.
-const COOL_DOWN: Duration = Duration::from_secs(2);
+const COOL_DOWN: Duration = Duration::from_secs(1);
+/// Before a request whose answer was lost is made once more.
+const SECOND_TRY: Duration = Duration::from_millis(200);
 
 /// What a refresh came to, shared by all who waited for it.
 pub(super) type RefreshResult = Result<Arc<Session>, AccessTokenError>;
@@ -51,6 +54,7 @@ pub(super) struct Refresher {
     pub(super) metrics: Metrics,
     pub(super) health: Health,
     pub(super) unsaved: Unsaved,
+    pub(super) breaker: Breaker,
     /// How long a refresh may take in all, waiting for another instance included.
     pub(super) patience: Duration,
 }
@@ -63,6 +67,9 @@ impl Refresher {
         let deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(10);
         loop {
+            if let Some(newer) = self.unsaved.get(&key).filter(|newer| newer.generation > seen) {
+                return Ok(newer);
+            }
             match self.vault.store().lease(&key, &owner, LEASE).await.map_err(VaultError::from)? {
                 Leased::Granted => return self.under_lease(key, seen, owner).await,
                 Leased::CoolingDown { left } => {
@@ -77,7 +84,7 @@ impl Refresher {
             pause = (pause * 2).min(Duration::from_millis(200));
             let session = self.vault.load(&key).await?.ok_or(AccessTokenError::NoSession)?;
             if session.generation > seen {
-                return Ok(Arc::new(session));
+                return Ok(session);
             }
         }
     }
@@ -85,14 +92,33 @@ impl Refresher {
     async fn under_lease(&self, key: Key, seen: Generation, owner: LeaseOwner) -> RefreshResult {
         let renewal = self.keep_lease(key, owner.clone());
         let result = self.redeem(&key, seen).await;
+        if self.unsaved.get(&key).is_some() {
+            // Nobody may redeem the old refresh token until the new one is stored.
+            let refresher = self.clone();
+            self.tasks.spawn(async move {
+                refresher.unsaved.settled(&key).await;
+                refresher.give_back(&key, &owner, renewal, None).await;
+            });
+            return result;
+        }
+        let failed = matches!(result, Err(AccessTokenError::AuthorizationServer { .. }));
+        self.give_back(&key, &owner, renewal, failed.then_some(COOL_DOWN)).await;
+        result
+    }
+
+    async fn give_back(
+        &self,
+        key: &Key,
+        owner: &LeaseOwner,
+        renewal: tokio::task::JoinHandle<()>,
+        cool_down: Option<Duration>,
+    ) {
         renewal.abort();
         // Waited for, so that no renewal follows the release.
         let _ = renewal.await;
-        let failed = matches!(result, Err(AccessTokenError::AuthorizationServer { .. }));
-        if let Err(error) = self.vault.store().release(&key, &owner, failed.then_some(COOL_DOWN)).await {
+        if let Err(error) = self.vault.store().release(key, owner, cool_down).await {
             tracing::debug!(target: "refresh", %error, "a lease was left to run out");
         }
-        result
     }
 
     fn keep_lease(&self, key: Key, owner: LeaseOwner) -> tokio::task::JoinHandle<()> {
@@ -110,13 +136,26 @@ impl Refresher {
     async fn redeem(&self, key: &Key, seen: Generation) -> RefreshResult {
         let session = self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)?;
         if session.generation > seen {
-            return Ok(Arc::new(session));
+            return Ok(session);
+        }
+        // The stored refresh token is spent already where newer tokens wait to be stored.
+        if let Some(newer) = self.unsaved.get(key).filter(|newer| newer.generation > session.generation) {
+            return Ok(newer);
         }
         let Some(refresh_token) = &session.content.tokens.refresh else {
             return self.end(key, SessionEnd::NoRefreshToken).await;
         };
-        let answer = self.server.refresh(refresh_token).await;
-        self.health.login_server(!matches!(answer, Err(oauth::Error::Unavailable(_))));
+        if let Err(left) = self.breaker.admit() {
+            return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: left });
+        }
+        let mut answer = self.ask(refresh_token).await;
+        let lost = matches!(answer, Err(oauth::Error::Unavailable(Unavailable::Lost | Unavailable::Timeout)));
+        if lost {
+            // The server may have issued tokens that we did not hear of. If it takes the old one
+            // again, nothing is lost; if not, nothing can be saved.
+            tokio::time::sleep(jittered(SECOND_TRY)).await;
+            answer = self.ask(refresh_token).await;
+        }
         match answer {
             Ok(granted) => {
                 self.metrics.refresh(RefreshOutcome::Refreshed);
@@ -125,7 +164,8 @@ impl Refresher {
             }
             Err(oauth::Error::Refused(oauth::ErrorCode::InvalidGrant)) => {
                 self.metrics.refresh(RefreshOutcome::Refused);
-                self.believe(key, session.generation).await
+                let reason = if lost { SessionEnd::RotationLost } else { SessionEnd::Refused };
+                self.believe(key, session.generation, reason).await
             }
             Err(error) => {
                 self.metrics.refresh(RefreshOutcome::Failed);
@@ -136,27 +176,40 @@ impl Refresher {
         }
     }
 
+    /// Asks the server once, and lets breaker and health know.
+    async fn ask(&self, refresh_token: &RefreshToken) -> Result<oauth::Granted, oauth::Error> {
+        let answer = self.server.refresh(refresh_token).await;
+        let away = matches!(answer, Err(oauth::Error::Unavailable(_)));
+        self.health.login_server(!away);
+        if away {
+            self.breaker.failed()
+        } else {
+            self.breaker.answered()
+        }
+        answer
+    }
+
     /// Stores the new tokens before anybody uses them. The server may have taken the old ones out
     /// of use already, so a store that does not answer is asked until it does, and until then the
     /// tokens are kept here.
-    async fn write_back(&self, read: Session, content: SessionContent) -> RefreshResult {
+    async fn write_back(&self, read: Arc<Session>, content: SessionContent) -> RefreshResult {
         match self.vault.replace(&read, content.clone()).await {
-            Ok((Replaced::Done, session)) => Ok(Arc::new(session)),
+            Ok((Replaced::Done, session)) => Ok(session),
             Ok((Replaced::Gone, _)) => Err(AccessTokenError::NoSession),
             Ok((Replaced::Moved(_), _)) => self.reread(&read.key).await,
             Err(error) => {
                 tracing::error!(target: "refresh", %error, "new tokens could not be stored yet; they are kept in memory");
-                let session = Session { generation: read.generation.next(), content, ..read.clone() };
+                let session = Session { generation: read.generation.next(), content, ..(*read).clone() };
                 Ok(self.unsaved.keep(&self.vault, &self.tasks, read, session))
             }
         }
     }
 
     /// `invalid_grant` is believed only where the refused token is still the stored one.
-    async fn believe(&self, key: &Key, refused: Generation) -> RefreshResult {
+    async fn believe(&self, key: &Key, refused: Generation, reason: SessionEnd) -> RefreshResult {
         match self.vault.load(key).await? {
-            Some(session) if session.generation > refused => Ok(Arc::new(session)),
-            Some(_) => self.end(key, SessionEnd::Refused).await,
+            Some(session) if session.generation > refused => Ok(session),
+            Some(_) => self.end(key, reason).await,
             None => Err(AccessTokenError::NoSession),
         }
     }
@@ -173,8 +226,7 @@ impl Refresher {
     }
 
     async fn reread(&self, key: &Key) -> RefreshResult {
-        let session = self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)?;
-        Ok(Arc::new(session))
+        self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)
     }
 }
 

@@ -3,15 +3,19 @@
 //! The first caller for a key starts the work in a task of its own; the others, and the first
 //! itself, wait for its result. The entry is freed when the work ends, whatever way it ends. The
 //! name is that of Go's `singleflight`.
+//!
+//! Every order in which two callers and their work can run is tried by `tests/model/single_flight.rs`,
+//! which includes this file over a lock and tasks of its own.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::sync::{Mutex, PoisonError};
 use super::tasks::Tasks;
 
 type Flights<K, T> = Arc<Mutex<HashMap<K, watch::Receiver<Option<T>>>>>;

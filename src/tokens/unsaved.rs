@@ -13,7 +13,7 @@ use super::vault::{Session, TokenVault};
 use crate::store::Key;
 
 /// The longest pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sessions whose newest version only this process knows. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ impl Unsaved {
         &self,
         vault: &TokenVault,
         tasks: &Tasks,
-        read: Session,
+        read: Arc<Session>,
         session: Session,
     ) -> Arc<Session> {
         let session = Arc::new(session);
@@ -36,11 +36,11 @@ impl Unsaved {
         tasks.spawn(async move {
             let mut pause = Duration::from_millis(20);
             // Ends with any answer: done, moved or gone are all final.
-            while vault.replace(&read, kept.content.clone()).await.is_err() && !unsaved.forgotten(&kept) {
+            while vault.replace(&read, kept.content.clone()).await.is_err() && unsaved.keeps(&kept) {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE);
             }
-            unsaved.forget(&kept.key);
+            unsaved.drop_version(&kept);
         });
         session
     }
@@ -50,13 +50,29 @@ impl Unsaved {
         self.lock().get(key).cloned()
     }
 
+    /// Waits until a session's newest version is stored, or it has ended.
+    pub(super) async fn settled(&self, key: &Key) {
+        while self.get(key).is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Drops a session that ended.
     pub(super) fn forget(&self, key: &Key) {
         self.lock().remove(key);
     }
 
-    fn forgotten(&self, session: &Session) -> bool {
-        !self.lock().contains_key(&session.key)
+    /// Whether `session` is still the version that is kept.
+    fn keeps(&self, session: &Arc<Session>) -> bool {
+        self.lock().get(&session.key).is_some_and(|kept| Arc::ptr_eq(kept, session))
+    }
+
+    /// Drops this version. One that came after it is another task's to write.
+    fn drop_version(&self, session: &Arc<Session>) {
+        let mut sessions = self.lock();
+        if sessions.get(&session.key).is_some_and(|kept| Arc::ptr_eq(kept, session)) {
+            sessions.remove(&session.key);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Session>>> {

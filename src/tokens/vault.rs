@@ -1,16 +1,20 @@
 //! Typed session records, sealed, over a [`Store`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
+use super::cache::{CacheLimits, SessionCache};
 use super::error::VaultError;
 use crate::clock::SharedClock;
 use crate::crypto::{KeyRing, random_bytes};
 use crate::model::{Generation, Principal, Scopes, SessionId, Timestamp, TokenSet};
-use crate::store::{Created, Deadlines, FORMAT, Key, Record, RecordError, Replaced, Store, StoreError};
+use crate::store::{
+    Created, Deadlines, FORMAT, Key, Listener, Record, RecordError, Replaced, Store, StoreError,
+};
 use crate::telemetry::{Metrics, SecurityEvent, SecurityKind};
 
 /// What a session is, as it is sealed. Fields are only ever added at the end, behind a new format
@@ -48,6 +52,20 @@ pub struct Session {
     pub content: SessionContent,
 }
 
+impl Session {
+    /// Roughly how much memory it takes, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let content = &self.content;
+        let tokens = content.tokens.access.expose().len()
+            + content.tokens.refresh.as_ref().map_or(0, |token| token.expose().len());
+        let scopes: usize = content.scopes.names().iter().map(|name| name.len() + size_of::<String>()).sum();
+        size_of::<Self>() + tokens + scopes + content.user_id.as_ref().map_or(0, String::len)
+    }
+}
+
+/// After a failure of the store, it is asked again this often by calls that the cache can answer.
+const PROBE_EVERY_MS: u64 = 500;
+
 /// How long sessions live.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
@@ -64,6 +82,13 @@ impl Lifetimes {
         (self.idle / 64).min(Duration::from_secs(60))
     }
 
+    /// How long a record outlives its session, so that a browser that comes back can be told that
+    /// its session has ended, and is not taken for a stranger: a tenth of the idle timeout, at most
+    /// a week. Nothing but that is done with it.
+    fn afterlife(&self) -> Duration {
+        (self.idle / 10).min(Duration::from_secs(7 * 24 * 3600))
+    }
+
     /// The `Max-Age` of a session's cookie.
     pub fn cookie_max_age(&self) -> Duration {
         self.idle
@@ -78,6 +103,11 @@ pub struct TokenVault {
     clock: SharedClock,
     lifetimes: Lifetimes,
     metrics: Metrics,
+    cache: Arc<SessionCache>,
+    /// Milliseconds after `born` until which the store is not asked where the cache can answer:
+    /// it failed a moment ago.
+    store_failed_until: Arc<AtomicU64>,
+    born: Instant,
 }
 
 impl TokenVault {
@@ -87,9 +117,15 @@ impl TokenVault {
         keys: Arc<ArcSwap<KeyRing>>,
         clock: SharedClock,
         lifetimes: Lifetimes,
+        limits: CacheLimits,
         metrics: Metrics,
     ) -> Self {
-        Self { store, keys, clock, lifetimes, metrics }
+        let cache = Arc::new(SessionCache::new(limits, metrics.clone()));
+        if !limits.max_age.is_zero() {
+            store.listen(Arc::clone(&cache) as Arc<dyn Listener>);
+        }
+        let store_failed_until = Arc::default();
+        Self { store, keys, clock, lifetimes, metrics, cache, store_failed_until, born: Instant::now() }
     }
 
     /// The store below.
@@ -128,10 +164,51 @@ impl TokenVault {
     ///
     /// # Errors
     /// [`VaultError`] where the store did not answer, or the record is of a newer format.
-    pub async fn load(&self, key: &Key) -> Result<Option<Session>, VaultError> {
-        match self.store.load(key).await {
-            Ok(record) => Ok(record.and_then(|record| self.open(key, &record))),
-            Err(error) => self.unreadable(key, error).map(|()| None),
+    pub async fn load(&self, key: &Key) -> Result<Option<Arc<Session>>, VaultError> {
+        // Without a live feed at the beginning, a change could be missed while the store answers.
+        let ticket = self.store.feed_is_alive().then(|| self.cache.ticket(key));
+        let found = match self.store.load(key).await {
+            Ok(record) => record.and_then(|record| self.open(key, &record)).map(Arc::new),
+            Err(error) => {
+                self.unreadable(key, error)?;
+                None
+            }
+        };
+        match (&found, ticket) {
+            (Some(session), Some(ticket)) if self.store.feed_is_alive() => self.cache.put(ticket, session),
+            (Some(_), _) => {}
+            (None, _) => self.cache.drop_session(key),
+        }
+        Ok(found)
+    }
+
+    /// The session as this process knows it, without asking the store, where it is known to be
+    /// current; else as [`Self::load`] has it. While the store is away, a session that was current
+    /// not long ago.
+    ///
+    /// # Errors
+    /// As for [`Self::load`], for a session that is not known.
+    pub async fn look_up(&self, key: &Key) -> Result<Option<Arc<Session>>, VaultError> {
+        if self.store.feed_is_alive()
+            && let Some(session) = self.cache.current(key)
+        {
+            self.metrics.cache_hit();
+            return Ok(Some(session));
+        }
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now < self.store_failed_until.load(Ordering::Relaxed)
+            && let Some(session) = self.cache.in_outage(key)
+        {
+            self.metrics.cache_hit();
+            return Ok(Some(session));
+        }
+        self.metrics.cache_miss();
+        match self.load(key).await {
+            Err(VaultError(error)) if !matches!(*error, StoreError::Record(_)) => {
+                self.store_failed_until.store(now + PROBE_EVERY_MS, Ordering::Relaxed);
+                self.cache.in_outage(key).map(Some).ok_or(VaultError(error))
+            }
+            loaded => loaded,
         }
     }
 
@@ -143,11 +220,14 @@ impl TokenVault {
         &self,
         read: &Session,
         content: SessionContent,
-    ) -> Result<(Replaced, Session), VaultError> {
+    ) -> Result<(Replaced, Arc<Session>), VaultError> {
         let expires_at = self.deadline(&content, self.clock.now());
         let session = Session { generation: read.generation.next(), expires_at, content, ..read.clone() };
-        let replaced = self.store.replace(&session.key, read.generation, &self.seal(&session)).await?;
-        Ok((replaced, session))
+        let session = Arc::new(session);
+        let replaced = self.store.replace(&session.key, read.generation, &self.seal(&session)).await;
+        // Whatever came of it, what was known is old.
+        self.cache.drop_session(&session.key);
+        Ok((replaced?, session))
     }
 
     /// Reads a session and deletes it: of several callers, one gets it. What cannot be read is
@@ -156,7 +236,10 @@ impl TokenVault {
     /// # Errors
     /// [`VaultError`]: then it is not known whether it is gone.
     pub async fn take(&self, key: &Key) -> Result<Option<Session>, VaultError> {
-        match self.store.take(key).await {
+        self.cache.drop_session(key);
+        let taken = self.store.take(key).await;
+        self.cache.drop_session(key);
+        match taken {
             Ok(record) => Ok(record.and_then(|record| self.open(key, &record))),
             Err(error) => self.unreadable(key, error).map(|()| None),
         }
@@ -170,7 +253,8 @@ impl TokenVault {
         let covered = session.expires_at >= session.content.ends_at.min(now.plus(self.lifetimes.idle));
         let cookie = session.cookie_until.since(now) < max_age / 2;
         let cookie_until = if cookie { now.plus(max_age) } else { session.cookie_until };
-        let deadlines = Deadlines { expires_at: self.deadline(&session.content, now), cookie_until };
+        let kept_until = self.deadline(&session.content, now).plus(self.lifetimes.afterlife());
+        let deadlines = Deadlines { expires_at: kept_until, cookie_until };
         (!covered || cookie).then_some(Slide { deadlines, cookie })
     }
 
@@ -179,7 +263,10 @@ impl TokenVault {
     /// # Errors
     /// [`VaultError`]: the next call asks again.
     pub async fn slide(&self, key: &Key, slide: Slide) -> Result<(), VaultError> {
-        self.store.touch(key, slide.deadlines).await?;
+        if self.store.touch(key, slide.deadlines).await? {
+            let expires_at = slide.deadlines.expires_at.minus(self.lifetimes.afterlife());
+            self.cache.slid(key, slide.deadlines, expires_at);
+        }
         Ok(())
     }
 
@@ -192,7 +279,7 @@ impl TokenVault {
         let plain = zeroize::Zeroizing::new(postcard::to_stdvec(&session.content).unwrap_or_default());
         Record {
             generation: session.generation,
-            expires_at: session.expires_at,
+            expires_at: session.expires_at.plus(self.lifetimes.afterlife()),
             cookie_until: session.cookie_until,
             sealed: self.keys.load().seal(&bound_to(&session.key, session.generation), &plain),
         }
@@ -218,7 +305,7 @@ impl TokenVault {
         Some(Session {
             key: *key,
             generation: record.generation,
-            expires_at: record.expires_at,
+            expires_at: record.expires_at.minus(self.lifetimes.afterlife()),
             cookie_until: record.cookie_until,
             content,
         })

@@ -1,8 +1,20 @@
 //! The promises of the product, kept against real servers that play the outside world.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, missing_docs)]
 
+mod balancers;
+mod callback;
+mod cli;
+mod csrf;
+mod dev;
+mod errors;
+mod forwarding;
+mod framing;
 mod login;
 mod migrations;
+mod operations;
+mod promises;
+mod refresh;
+mod sessions;
 mod stores;
 mod streaming;
 mod support;

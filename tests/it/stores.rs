@@ -2,8 +2,12 @@
 
 mod contract;
 mod embedded;
+mod failover;
+mod feed;
 mod outages;
+mod permissions;
 mod redis;
+mod refusals;
 mod topologies;
 
 use std::sync::Arc;
@@ -45,7 +49,9 @@ pub(crate) async fn open(url: &str, clock: SharedClock) -> Arc<dyn Store> {
 
 pub(crate) fn settings(url: &str) -> settings::Store {
     let url = StoreUrl::parse(url).unwrap();
-    settings::Store { url, key_prefix: "whisk-bff".to_owned(), timeout: TIMEOUT }
+    let key_prefix = "whisk-bff".to_owned();
+    let (cache_max_age, outage_grace) = (Duration::ZERO, Duration::ZERO);
+    settings::Store { url, key_prefix, timeout: TIMEOUT, cache_max_age, outage_grace }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,7 +128,7 @@ label:first-of-type { border-radius: .6rem .6rem 0 0 }
 label:last-of-type { border-radius: 0 0 .6rem .6rem }
 label:first-of-type:last-of-type { border-radius: .6rem }
 label:focus-within { outline: 3px solid var(--green); outline-offset: -1px }
-input { width: 1.15rem; height: 1.15rem; flex: none; accent-color: var(--green) }
+input { width: 1.15rem; height: 1.15rem; margin: 0; flex: none; accent-color: var(--green) }
 .buttons { display: flex; gap: .75rem }
 button { flex: 1; min-height: 3rem; border: 2px solid var(--green); border-radius: .6rem; background: var(--green); color: var(--paper); font: inherit; font-weight: 600; cursor: pointer }
 button.quiet { background: none; color: var(--ink); border-color: var(--line) }

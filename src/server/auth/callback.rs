@@ -35,7 +35,11 @@ pub async fn callback(
             match binding(&request, &name) {
                 Some(binding) => {
                     let result = flow.complete(&state, &binding, callback, session.id()).await;
-                    let kept = matches!(result, Err(LoginError::StateMismatch | LoginError::Vault(_)));
+                    // Used a moment ago, it may come to be collected: see `Stage::Undelivered`.
+                    let kept = matches!(
+                        result,
+                        Err(LoginError::StateMismatch | LoginError::Expired | LoginError::Vault(_))
+                    );
                     consumed = (!kept).then_some(name);
                     result
                 }

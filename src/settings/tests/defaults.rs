@@ -54,6 +54,8 @@ fn every_default_is_the_documented_one() {
             url: StoreUrl::Embedded { path: "data/whisk-bff.redb".into() },
             key_prefix: "whisk-bff".to_owned(),
             timeout: Duration::from_millis(500),
+            cache_max_age: Duration::from_secs(60),
+            outage_grace: Duration::from_secs(30),
         },
         forward: Forward {
             routes: vec![RoutePattern::Prefix("/v2/".to_owned())],

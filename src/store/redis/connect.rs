@@ -1,26 +1,26 @@
 //! Reaching Redis: one connection to whichever server may be written to.
 //!
 //! * Standalone: the server named, if it is a primary.
-//! * Sentinel: all sentinels are asked at once; the first primary named that says so itself
-//!   (`ROLE`) is taken, so that a sentinel that is behind cannot lead us astray.
+//! * Sentinel: the primary that sentinels name, if it says so itself (see `sentinels`).
 //! * Cluster: any node named; the map of slots comes from there.
 //!
 //! TLS always verifies the server's certificate and name, against the given CA alone if there is
 //! one. Certificates are read anew for each attempt: they can be renewed without a restart.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, RedisResult, TlsCertificates, TlsMode, Value, cmd,
+    RedisError, RedisResult, TlsCertificates, TlsMode, cmd,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::fault;
+use super::primaries::Primaries;
 use super::wire::Wire;
 use crate::settings::{Node, RedisUrl, Topology};
 use crate::store::StoreError;
@@ -29,8 +29,18 @@ use crate::store::StoreError;
 pub(super) struct Connector {
     url: RedisUrl,
     /// For one attempt, in all.
-    limit: Duration,
+    pub(super) limit: Duration,
     response_timeout: Duration,
+    /// The primary that a sentinel announced last, and when.
+    pub(super) announced: Mutex<Option<(Node, Instant)>>,
+}
+
+/// A connection, and where it leads.
+pub(super) struct Reached {
+    pub(super) wire: Wire,
+    pub(super) primaries: Primaries,
+    /// Servers that hear what is published through it.
+    pub(super) nodes: Vec<Node>,
 }
 
 impl Connector {
@@ -40,20 +50,25 @@ impl Connector {
     pub(super) fn new(url: RedisUrl, store_timeout: Duration) -> Result<Self, StoreError> {
         // Exactly one provider is compiled in; if the process has installed it, all is well.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let connector =
-            Self { url, limit: store_timeout.max(SHORTEST_LIMIT), response_timeout: store_timeout };
+        let limit = store_timeout.clamp(SHORTEST_LIMIT, LONGEST_LIMIT);
+        let connector = Self { url, limit, response_timeout: store_timeout, announced: Mutex::default() };
         let node = Node { host: "localhost".to_owned(), port: 0 };
         connector.client(&node, None).map_err(StoreError::Unavailable)?;
         Ok(connector)
     }
 
-    /// Where to, for the log. Without credentials.
+    /// Where to.
+    pub(super) fn topology(&self) -> &Topology {
+        &self.url.topology
+    }
+
+    /// The same for the log. Without credentials.
     pub(super) fn address(&self) -> String {
         self.url.redacted()
     }
 
     /// One attempt. The error is a reason for the log, without credentials.
-    pub(super) async fn connect(&self) -> Result<Wire, String> {
+    pub(super) async fn connect(&self) -> Result<Reached, String> {
         let attempt = async {
             match &self.url.topology {
                 Topology::Standalone(node) => self.primary(node).await,
@@ -64,70 +79,20 @@ impl Connector {
         timeout(self.limit, attempt).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 
-    async fn primary(&self, node: &Node) -> Result<Wire, String> {
-        let mut connection =
-            self.open(node, Some(&self.data_login())).await.map_err(|error| fault::describe(&error))?;
-        match cmd("ROLE").query_async::<Vec<Value>>(&mut connection).await {
-            Ok(role) if !matches!(role.first(), Some(Value::BulkString(role)) if role == b"master") => {
-                Err("the server is a replica".to_owned())
-            }
-            // A user who may not ask is told by the first write.
-            Err(error) if error.code() != Some("NOPERM") => Err(fault::describe(&error)),
-            _ => {
-                cmd("PING")
-                    .query_async::<()>(&mut connection)
-                    .await
-                    .map_err(|error| fault::describe(&error))?;
-                Ok(Wire::Single(connection))
-            }
+    pub(super) async fn primary(&self, node: &Node) -> Result<Reached, String> {
+        let describe = |error: RedisError| fault::describe(&error);
+        let connection = self.open(node, Some(&self.data_login())).await.map_err(describe)?;
+        let mut wire = Wire::Single(connection);
+        let primaries = Primaries::of(&wire).await.map_err(describe)?;
+        // A user who may not ask is told by the first write.
+        if primaries.is_replica() {
+            return Err("the server is a replica".to_owned());
         }
+        cmd("PING").query_async::<()>(&mut wire).await.map_err(describe)?;
+        Ok(Reached { wire, primaries, nodes: vec![node.clone()] })
     }
 
-    async fn watched_primary(&self, sentinels: &[Node], master: &str) -> Result<Wire, String> {
-        let mut answers: FuturesUnordered<_> =
-            sentinels.iter().map(|sentinel| self.ask_sentinel(sentinel, master)).collect();
-        let mut reason = "no sentinel answered".to_owned();
-        let mut tried: Vec<Node> = Vec::new();
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(node) if tried.contains(&node) => {}
-                Ok(node) => match timeout(self.limit / 2, self.primary(&node)).await {
-                    Ok(Ok(wire)) => return Ok(wire),
-                    Ok(Err(fault)) => {
-                        reason = fault;
-                        tried.push(node);
-                    }
-                    Err(_) => {
-                        reason = "the primary named by Sentinel does not answer".to_owned();
-                        tried.push(node);
-                    }
-                },
-                Err(fault) if tried.is_empty() => reason = fault,
-                Err(_) => {}
-            }
-        }
-        Err(reason)
-    }
-
-    async fn ask_sentinel(&self, sentinel: &Node, master: &str) -> Result<Node, String> {
-        let describe = |error: RedisError| format!("Sentinel: {}", fault::describe(&error));
-        let mut question = cmd("SENTINEL");
-        question.arg("get-master-addr-by-name").arg(master);
-        let mut connection = self.open(sentinel, None).await.map_err(describe)?;
-        let answer = match question.query_async::<Option<(String, u16)>>(&mut connection).await {
-            // The credentials are those of the data; sentinels may share them.
-            Err(error) if error.code() == Some("NOAUTH") => {
-                let login = self.data_login().set_db(0);
-                let mut connection = self.open(sentinel, Some(&login)).await.map_err(describe)?;
-                question.query_async(&mut connection).await
-            }
-            answer => answer,
-        };
-        let (host, port) = answer.map_err(describe)?.ok_or("Sentinel does not know the group")?;
-        Ok(Node { host, port })
-    }
-
-    async fn cluster(&self, nodes: &[Node]) -> Result<Wire, String> {
+    async fn cluster(&self, nodes: &[Node]) -> Result<Reached, String> {
         let addresses = nodes.iter().map(|node| self.address_of(node));
         let mut builder = ClusterClient::builder(addresses)
             .tcp_settings(tcp_settings())
@@ -153,17 +118,49 @@ impl Connector {
             .query_async(&mut wire)
             .await
             .map_err(|error| fault::describe(&error))?;
-        if info.contains("cluster_state:ok") { Ok(wire) } else { Err("the cluster is down".to_owned()) }
+        if !info.contains("cluster_state:ok") {
+            return Err("the cluster is down".to_owned());
+        }
+        // One primary of several may be away: then nothing is known yet.
+        let primaries = timeout(self.response_timeout, Primaries::of(&wire)).await;
+        let primaries = primaries.ok().and_then(Result::ok).unwrap_or_default();
+        Ok(Reached { wire, primaries, nodes: nodes.to_vec() })
     }
 
-    async fn open(
+    /// A connection to one server that hears a channel. The error is a reason for the log.
+    pub(super) async fn subscribe(&self, node: &Node, channel: &str) -> Result<PubSub, String> {
+        let subscribing = async {
+            let login = self.data_login();
+            let mut pubsub = self.pubsub(node, Some(&login)).await?;
+            pubsub.subscribe(channel).await?;
+            Ok(pubsub)
+        };
+        match timeout(self.limit, subscribing).await {
+            Ok(subscribed) => subscribed.map_err(|error: RedisError| fault::describe(&error)),
+            Err(_) => Err("no answer in time".to_owned()),
+        }
+    }
+
+    pub(super) async fn pubsub(
+        &self,
+        node: &Node,
+        login: Option<&RedisConnectionInfo>,
+    ) -> RedisResult<PubSub> {
+        self.client_or_fault(node, login)?.get_async_pubsub().await
+    }
+
+    fn client_or_fault(&self, node: &Node, login: Option<&RedisConnectionInfo>) -> RedisResult<Client> {
+        self.client(node, login).map_err(|reason| {
+            RedisError::from((redis::ErrorKind::InvalidClientConfig, "certificates", reason))
+        })
+    }
+
+    pub(super) async fn open(
         &self,
         node: &Node,
         login: Option<&RedisConnectionInfo>,
     ) -> RedisResult<MultiplexedConnection> {
-        let client = self.client(node, login).map_err(|reason| {
-            RedisError::from((redis::ErrorKind::InvalidClientConfig, "certificates", reason))
-        })?;
+        let client = self.client_or_fault(node, login)?;
         // The one timeout is the caller's: a second one here could only disagree with it.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
@@ -193,7 +190,7 @@ impl Connector {
         }
     }
 
-    fn data_login(&self) -> RedisConnectionInfo {
+    pub(super) fn data_login(&self) -> RedisConnectionInfo {
         let mut login = RedisConnectionInfo::default().set_db(self.url.db);
         if let Some(username) = &self.url.username {
             login = login.set_username(username);
@@ -234,6 +231,9 @@ fn tcp_settings() -> TcpSettings {
 /// One attempt gets at least this long. With the longest pause between attempts it stays below
 /// the two seconds within which Redis is found again.
 const SHORTEST_LIMIT: Duration = Duration::from_millis(750);
+
+/// And no longer than this, however much time a call is given: another attempt may fare better.
+const LONGEST_LIMIT: Duration = Duration::from_secs(5);
 
 /// Commands on their way to one connection's task before a caller waits.
 const QUEUE: usize = 1024;

@@ -6,27 +6,33 @@
 //!
 //! * it broke;
 //! * three calls in a row had no answer (a frozen peer, a black hole);
-//! * the server refuses to work (`READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`).
+//! * the server refuses to work (`READONLY`, `LOADING`, `MASTERDOWN`, `CLUSTERDOWN`);
+//! * the server is another primary than it was, or a sentinel announces another one.
 //!
-//! A ping a second finds out while nobody calls. Between attempts it pauses, at most a second, so
+//! What another connection would not change (`OOM`, `MISCONF`, `NOREPLICAS`, `NOPERM`) fails the
+//! call alone. A ping a second finds out while nobody calls. Between attempts it pauses, at most a second, so
 //! that Redis is found within two seconds of its return. Callers wait for the next connection as
 //! long as their own time allows.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use redis::{RedisError, RedisResult, cmd};
+use redis::aio::PubSub;
+use redis::{RedisError, RedisResult};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect::Connector;
+use super::deeds::Deeds;
 use super::fault::{self, Verdict};
+use super::live::Live;
+use super::supervisor::supervise;
 use super::wire::Wire;
+use crate::settings::{Node, Topology};
 use crate::store::StoreError;
 
 /// Whether a call may be made again when its answer was lost.
@@ -38,44 +44,93 @@ pub(super) enum Repeat {
     Forbidden,
 }
 
-/// The way to Redis. Ends its supervisor when dropped.
+/// The way to Redis. Ends its tasks when dropped.
 pub(super) struct Link {
     shared: Arc<Shared>,
-    supervisor: AbortHandle,
+    tasks: Vec<AbortHandle>,
 }
 
-struct Shared {
-    connector: Connector,
-    timeout: Duration,
+/// What the link shares with its tasks.
+pub(super) struct Shared {
+    pub(super) connector: Connector,
+    pub(super) timeout: Duration,
+    pub(super) deeds: Arc<Deeds>,
     current: ArcSwapOption<Live>,
     /// The number of the newest connection: wakes those who wait for one.
     newest: watch::Sender<u64>,
+    /// Where the connection leads.
+    pub(super) standing: watch::Sender<Standing>,
     /// Why there is no connection.
     reason: Mutex<String>,
+    /// Somewhere else is Redis to be found, at once.
+    pub(super) hurry: Notify,
+    /// Something is to be repeated that was not remembered yet when the rest was.
+    pub(super) again: Notify,
 }
 
-/// One connection and how it fares.
-struct Live {
-    number: u64,
-    wire: Wire,
-    strikes: AtomicU32,
-    /// Why it is given up, once it is.
-    verdict: Mutex<Option<String>>,
-    given_up: Notify,
+/// Where the connection leads. Stays as it was while there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// How often the primaries have changed.
+    pub(super) changes: u64,
+    /// Servers that hear what is published through the connection.
+    pub(super) nodes: Vec<Node>,
 }
 
 impl Link {
     /// Starts to connect, on `handle`'s runtime, and does not wait for it.
-    pub(super) fn start(connector: Connector, timeout: Duration, handle: &Handle) -> Self {
+    pub(super) fn start(connector: Connector, timeout: Duration, deeds: Arc<Deeds>, handle: &Handle) -> Self {
         let shared = Arc::new(Shared {
             connector,
             timeout,
+            deeds,
             current: ArcSwapOption::empty(),
             newest: watch::Sender::new(0),
+            standing: watch::Sender::default(),
             reason: Mutex::new("not connected yet".to_owned()),
+            hurry: Notify::new(),
+            again: Notify::new(),
         });
-        let supervisor = handle.spawn(supervise(Arc::clone(&shared))).abort_handle();
-        Self { shared, supervisor }
+        let mut tasks = vec![handle.spawn(supervise(Arc::clone(&shared))).abort_handle()];
+        if let Topology::Sentinel { nodes, master } = shared.connector.topology() {
+            for sentinel in nodes.clone() {
+                let (shared, master) = (Arc::clone(&shared), master.clone());
+                let following = async move {
+                    shared.connector.follow(&sentinel, &master, |node| shared.switch_to(node)).await;
+                };
+                tasks.push(handle.spawn(following).abort_handle());
+            }
+        }
+        Self { shared, tasks }
+    }
+
+    /// Where the connection leads, and when that changes.
+    pub(super) fn standing(&self) -> watch::Receiver<Standing> {
+        self.shared.standing.subscribe()
+    }
+
+    /// Whether there is a connection just now.
+    pub(super) fn is_up(&self) -> bool {
+        self.shared.current.load().as_ref().is_some_and(|live| !live.is_given_up())
+    }
+
+    /// A connection to `node` of the caller's own, that hears `channel`.
+    pub(super) async fn subscribe(&self, node: &Node, channel: &str) -> Result<PubSub, String> {
+        self.shared.connector.subscribe(node, channel).await
+    }
+
+    /// How often the primaries have changed. Asked before a call for [`Link::acknowledged`].
+    pub(super) fn changes(&self) -> u64 {
+        self.shared.standing.borrow().changes
+    }
+
+    /// A write that began when the primaries had changed that often has been acknowledged and is
+    /// remembered now. Where they have changed since, that may have been by an old one, too late for
+    /// the repetition: it is repeated again.
+    pub(super) fn acknowledged(&self, changes: u64) {
+        if self.changes() != changes {
+            self.shared.again.notify_one();
+        }
     }
 
     /// One call, in the time that the store has for it, a new connection included.
@@ -133,7 +188,9 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.supervisor.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
         self.shared.current.store(None);
     }
 }
@@ -157,121 +214,30 @@ impl Shared {
         }
     }
 
+    /// Publishes a connection, or that there is none.
+    pub(super) fn offer(&self, live: Option<Arc<Live>>) {
+        let number = live.as_ref().map(|live| live.number);
+        self.current.store(live);
+        if let Some(number) = number {
+            self.newest.send_replace(number);
+        }
+    }
+
+    /// A sentinel has announced this primary.
+    fn switch_to(&self, node: &Node) {
+        match self.current.load_full() {
+            Some(live) if live.nodes.contains(node) => {}
+            Some(live) => live.give_up("Sentinel announced another primary"),
+            None => self.hurry.notify_one(),
+        }
+    }
+
     fn reason(&self) -> String {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-}
 
-impl Live {
-    fn answered(&self) {
-        // On a Cluster one good node says nothing of the others; there strikes fade with time.
-        if matches!(self.wire, Wire::Single(_)) {
-            self.strikes.store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn strike(&self, reason: &str) {
-        if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= STRIKES {
-            self.give_up(reason);
-        }
-    }
-
-    fn give_up(&self, reason: &str) {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| reason.to_owned());
-        self.given_up.notify_one();
-    }
-
-    fn is_given_up(&self) -> bool {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    fn judge(&self, error: &RedisError) -> Verdict {
-        let verdict = Verdict::of(error);
-        match (verdict, &self.wire) {
-            (Verdict::Answered, _) => self.answered(),
-            // A Cluster's connection mends the ones to its nodes; three strikes say it does not.
-            (Verdict::Slow, _) | (Verdict::Lost, Wire::Cluster(_)) => self.strike(&fault::describe(error)),
-            (Verdict::Lost | Verdict::Refused, _) => self.give_up(&fault::describe(error)),
-        }
-        verdict
-    }
-
-    /// Returns when the connection is to be replaced, with the reason.
-    async fn watch_over(&self, patience: Duration) -> String {
-        loop {
-            if let Some(reason) = self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                return reason;
-            }
-            let suspicious = self.strikes.load(Ordering::Relaxed) > 0 && matches!(self.wire, Wire::Single(_));
-            tokio::select! {
-                () = self.given_up.notified() => continue,
-                () = sleep(if suspicious { Duration::ZERO } else { PING_EVERY }) => {}
-            }
-            let mut wire = self.wire.clone();
-            match timeout(patience, cmd("PING").query_async::<()>(&mut wire)).await {
-                Ok(Ok(())) => {
-                    self.answered();
-                    let _ =
-                        self.strikes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-                }
-                Ok(Err(fault)) => drop(self.judge(&fault)),
-                Err(_) => self.strike("no answer in time"),
-            }
-        }
+    /// Why there is no connection.
+    pub(super) fn set_reason(&self, reason: String) {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
-
-/// Connects, watches, and connects again, for ever.
-async fn supervise(shared: Arc<Shared>) {
-    let mut number = 0;
-    let mut failures = 0;
-    let mut up = None;
-    loop {
-        sleep(pause(failures)).await;
-        let reason = match shared.connector.connect().await {
-            Ok(wire) => {
-                number += 1;
-                let live = Arc::new(Live {
-                    number,
-                    wire,
-                    strikes: AtomicU32::new(0),
-                    verdict: Mutex::new(None),
-                    given_up: Notify::new(),
-                });
-                shared.current.store(Some(Arc::clone(&live)));
-                shared.newest.send_replace(number);
-                if up != Some(true) {
-                    tracing::info!(store = shared.connector.address(), "store connected");
-                    up = Some(true);
-                }
-                let since = Instant::now();
-                let reason = live.watch_over(shared.timeout).await;
-                shared.current.store(None);
-                // Where connecting works and nothing else does, pause a little.
-                failures = if since.elapsed() > PING_EVERY { 0 } else { (failures + 1).min(2) };
-                reason
-            }
-            Err(reason) => {
-                failures += 1;
-                reason
-            }
-        };
-        if up != Some(false) {
-            tracing::warn!(store = shared.connector.address(), reason, "store connection lost");
-            up = Some(false);
-        }
-        *shared.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
-    }
-}
-
-/// Nothing before the first attempt; then 50 ms, doubled up to a second, of which up to half is
-/// taken off at random so that instances do not come all at once.
-fn pause(failures: u32) -> Duration {
-    let Some(doublings) = failures.checked_sub(1) else { return Duration::ZERO };
-    let longest = LONGEST_PAUSE.min(Duration::from_millis(50) * 2_u32.pow(doublings.min(6)));
-    longest.mul_f64(rand::random_range(0.5..=1.0))
-}
-
-const STRIKES: u32 = 3;
-const PING_EVERY: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -4,8 +4,8 @@
 //! {prefix}:s:{HASH}    a session          {prefix}:l:{HASH}    a lease
 //! {prefix}:t:{HASH}    a login            {prefix}:schema      the layout's version
 //! ```
-//! The braces around the hash stand in the key: they are a Cluster's hash tag, so that a record
-//! and its lease live on one node.
+//! and the channel `{prefix}:feed`. The braces around the hash stand in the key: they are a
+//! Cluster's hash tag, so that a record and its lease live on one node.
 
 use crate::store::{Key, Place};
 
@@ -31,6 +31,24 @@ impl Names {
 
     pub(super) fn schema(&self) -> String {
         format!("{}:schema", self.prefix)
+    }
+
+    /// The channel on which changes of sessions are told.
+    pub(super) fn feed(&self) -> String {
+        format!("{}:feed", self.prefix)
+    }
+
+    /// The channel and the name by which a change of this record is told; empty where it is not.
+    pub(super) fn told(&self, key: &Key) -> (String, String) {
+        match key.place() {
+            Place::Session => (self.feed(), key.hash_text()),
+            Place::Login => (String::new(), String::new()),
+        }
+    }
+
+    /// A key that is never there, for a marker that shall visit the server of some slot.
+    pub(super) fn nothing(&self, random: &str) -> String {
+        format!("{}:l:{{{random}}}", self.prefix)
     }
 
     /// Matches the records of a place, or of all, in `SCAN`.

@@ -2,7 +2,8 @@
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, Pipeline, RedisFuture, Value};
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value, cmd};
 
 /// A connection that many tasks share; its driver runs on the runtime that made it.
 #[derive(Clone)]
@@ -11,6 +12,21 @@ pub(super) enum Wire {
     Single(MultiplexedConnection),
     /// To the servers of a Cluster.
     Cluster(ClusterConnection),
+}
+
+impl Wire {
+    /// Asks for a sign of life: in a Cluster of any one server, so that one that is away does not
+    /// take the others with it.
+    pub(super) async fn ping(&self) -> RedisResult<()> {
+        let ping = cmd("PING");
+        match self {
+            Self::Single(connection) => ping.query_async(&mut connection.clone()).await,
+            Self::Cluster(connection) => {
+                let any = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+                connection.clone().route_command(ping, any).await.map(drop)
+            }
+        }
+    }
 }
 
 impl ConnectionLike for Wire {

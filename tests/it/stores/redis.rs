@@ -8,6 +8,7 @@ use whisk_bff::crypto::random_bytes;
 use whisk_bff::model::SessionId;
 use whisk_bff::store::{Created, Deadlines, Key, LeaseOwner, Leased, StoreError};
 
+use super::feed::Ear;
 use super::{contract, open, record, some_key};
 use crate::support::redis::{RedisConfig, RedisServer};
 
@@ -22,7 +23,9 @@ async fn keeps_the_contract(config: RedisConfig) -> RedisServer {
         command.arg(name).arg(bytes).arg("PX").arg(3_600_000);
         command.query_async::<()>(&mut server.connection().await).await.unwrap();
     }
-    contract::run(open(&server.url(), clock.clone()).await, clock, &planted).await;
+    let store = open(&server.url(), clock.clone()).await;
+    Ear::of(&store).await.part();
+    contract::run(store, clock, &planted).await;
     assert_eq!(server.ttl_violations().await, [""; 0]);
     server
 }

@@ -1,137 +1,30 @@
 //! A browser, as far as the broker can tell: cookies, Fetch Metadata, redirects by hand.
 
+mod answer;
+mod call;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{StatusCode, redirect};
 use whisk_sandbox::Sandbox;
+
+pub(crate) use answer::Answer;
+pub(crate) use call::Call;
 
 use super::world::{Evidence, HOST, ORIGIN};
 
 pub(crate) struct Browser {
     number: u64,
-    addresses: Vec<SocketAddr>,
+    /// Where the instances are: scheme, host and port.
+    bases: Vec<String>,
     at: AtomicUsize,
     client: reqwest::Client,
     jar: Mutex<Vec<(String, String)>>,
     evidence: Arc<Evidence>,
     sandbox: Arc<Sandbox>,
-}
-
-/// What a broker answered, whole.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// A header's value, empty where it is not there.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
-    }
-
-    /// All `Set-Cookie` lines.
-    pub(crate) fn set_cookies(&self) -> Vec<String> {
-        self.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect()
-    }
-
-    /// Asserts that it is our problem of that status and code, by every rule of the contract's §5.
-    #[track_caller]
-    pub(crate) fn assert_problem(&self, status: u16, code: &str) {
-        assert_eq!((self.status.as_u16(), self.header("x-whisk-bff-error")), (status, code), "{self:?}");
-        assert_eq!(self.header("cache-control"), "no-store");
-        if self.header("content-type").starts_with("text/html") {
-            return;
-        }
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        let body = self.json();
-        assert_eq!(body["type"], format!("urn:whisk-bff:problem:{code}"));
-        assert_eq!((&body["status"], &body["code"]), (&status.into(), &code.into()));
-        assert!(body["request_id"].as_str().is_some_and(|id| !id.is_empty()));
-        assert!(body["title"].is_string());
-        if status == 401 {
-            assert_eq!(self.header("www-authenticate"), "Cookie realm=\"whisk-bff\"");
-            assert_eq!(body["login_url"], "/auth/login");
-        }
-        if status == 429 || status == 503 {
-            assert_eq!(body["retry_after"].as_u64().unwrap().to_string(), self.header("retry-after"));
-        }
-    }
-}
-
-/// A request in the making. By default what `fetch()` of our own page sends.
-#[derive(Clone)]
-pub(crate) struct Call {
-    method: Method,
-    target: String,
-    headers: Vec<(String, Vec<u8>)>,
-    body: Vec<u8>,
-    metadata: bool,
-    cookies: bool,
-}
-
-impl Call {
-    pub(crate) fn new(method: &str, target: &str) -> Self {
-        Self {
-            method: method.parse().unwrap(),
-            target: target.to_owned(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            metadata: true,
-            cookies: true,
-        }
-    }
-
-    pub(crate) fn get(target: &str) -> Self {
-        Self::new("GET", target)
-    }
-
-    pub(crate) fn post(target: &str) -> Self {
-        Self::new("POST", target)
-    }
-
-    /// Adds a header; a value may be any bytes.
-    pub(crate) fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
-        self
-    }
-
-    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    /// Without any Fetch Metadata.
-    pub(crate) fn bare(mut self) -> Self {
-        self.metadata = false;
-        self
-    }
-
-    /// With these Fetch Metadata instead.
-    pub(crate) fn metadata(self, site: &str, mode: &str, dest: &str) -> Self {
-        self.bare()
-            .header("sec-fetch-site", site)
-            .header("sec-fetch-mode", mode)
-            .header("sec-fetch-dest", dest)
-    }
-
-    /// Without the jar's cookies.
-    pub(crate) fn no_cookies(mut self) -> Self {
-        self.cookies = false;
-        self
-    }
 }
 
 /// Codes that say: refused before anything was forwarded.
@@ -159,8 +52,19 @@ impl Browser {
             .tls_certs_only([])
             .build()
             .unwrap();
+        let bases = addresses.iter().map(|address| format!("http://{address}")).collect();
+        Self::at(bases, client, evidence, sandbox)
+    }
+
+    /// A browser whose requests go to these bases, by a client that knows how to reach them.
+    pub(crate) fn at(
+        bases: Vec<String>,
+        client: reqwest::Client,
+        evidence: Arc<Evidence>,
+        sandbox: Arc<Sandbox>,
+    ) -> Self {
         let number = evidence.number();
-        Self { number, addresses, at: AtomicUsize::new(0), client, jar: Mutex::default(), evidence, sandbox }
+        Self { number, bases, at: AtomicUsize::new(0), client, jar: Mutex::default(), evidence, sandbox }
     }
 
     /// From now on requests go to this instance.
@@ -207,8 +111,8 @@ impl Browser {
                 headers.append(name, value);
             }
         }
-        let address = self.addresses[self.at.load(Ordering::SeqCst)];
-        let url = format!("http://{address}{}", call.target);
+        let url = format!("{}{}", self.bases[self.at.load(Ordering::SeqCst)], call.target);
+        let reaches_the_api = call.reaches_the_api;
         let mut request = self.client.request(call.method, url).headers(headers);
         if !call.body.is_empty() {
             request = request.body(call.body);
@@ -219,7 +123,7 @@ impl Browser {
         let body = response.bytes().await?.to_vec();
         self.evidence.saw(&body);
         let answer = Answer { status, headers, body };
-        if BEFORE_FORWARDING.contains(&answer.header("x-whisk-bff-error")) {
+        if !reaches_the_api && BEFORE_FORWARDING.contains(&answer.header("x-whisk-bff-error")) {
             self.evidence.refused(number, what);
         }
         Ok(answer)
@@ -366,9 +270,15 @@ impl Browser {
     }
 }
 
-/// Path and query of a callback, which must be on our origin.
+/// Path and query of a callback, which must be on our origin, by https or (for a world whose
+/// `public_url` is that) http.
 fn path_of(location: &str) -> String {
-    location.strip_prefix(ORIGIN).unwrap_or_else(|| panic!("not on our origin: {location}")).to_owned()
+    let host = ORIGIN.trim_start_matches("https");
+    let path = location
+        .strip_prefix("https")
+        .or(location.strip_prefix("http"))
+        .and_then(|rest| rest.strip_prefix(host));
+    path.unwrap_or_else(|| panic!("not on our origin: {location}")).to_owned()
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

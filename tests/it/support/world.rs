@@ -7,23 +7,30 @@
 //! * LOSS: every browser that logged in and was not expected to lose its session still gets 200
 //!   from `/v2/me`;
 //! * LIVE: every instance answers a fresh connection;
-//! * NOHIT: no request that was refused before forwarding reached the API.
+//! * NOHIT: no request that was refused before forwarding reached the API;
+//! * TTL: no key in Redis lives for ever.
+
+mod evidence;
+mod log;
+mod oracles;
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
-use whisk_bff::app::{Application, Stop, Surroundings};
+use whisk_bff::app::{Application, StartError, Stop, Surroundings};
 use whisk_bff::clock::ManualClock;
 use whisk_bff::settings::Settings;
-use whisk_bff::telemetry::{LogFormat, logging};
 use whisk_sandbox::{Config, Sandbox};
+
+pub(crate) use evidence::Evidence;
+use log::capture_logs;
+pub(crate) use log::logs;
 
 use super::browser::Browser;
 use super::redis::{RedisConfig, RedisServer};
@@ -58,20 +65,6 @@ struct Instance {
     admin: SocketAddr,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
-}
-
-/// What the world has seen, for its oracles.
-#[derive(Default)]
-pub(crate) struct Evidence {
-    /// All that browsers got from brokers.
-    transcript: Mutex<Vec<u8>>,
-    /// Values of session cookies.
-    cookies: Mutex<Vec<String>>,
-    /// Numbers of the requests that were refused before forwarding.
-    refused: Mutex<Vec<(u64, String)>>,
-    /// Cookie lines that must still be worth a session, by browser.
-    alive: Mutex<HashMap<u64, String>>,
-    next: AtomicU64,
 }
 
 impl World {
@@ -138,6 +131,12 @@ impl World {
         settings.extend(changed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         self.instances[instance].end();
         self.instances[instance] = Instance::start(&settings, Arc::clone(&self.clock));
+    }
+
+    /// Moves the brokers' clock and Whisk's forward together.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.sandbox.advance(by);
     }
 
     /// The text of `/metrics` of an instance.
@@ -230,7 +229,8 @@ pub(crate) fn environment(settings: &HashMap<String, String>) -> HashMap<String,
 
 impl Instance {
     fn start(settings: &HashMap<String, String>, clock: Arc<ManualClock>) -> Self {
-        let settings = Settings::load(&[], environment(settings)).unwrap_or_else(|faults| panic!("{faults}"));
+        let load = |settings| Settings::load(&[], settings).unwrap_or_else(|faults| panic!("{faults}"));
+        let settings = environment(settings);
         let (stop, pressed) = Stop::new();
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -239,7 +239,16 @@ impl Instance {
             runtime.block_on(async {
                 let surroundings =
                     Surroundings { clock, pages: Some(|config| super::hooks::configure(config)) };
-                let application = Application::build(settings, surroundings).await.unwrap();
+                let mut attempts = 0;
+                let application = loop {
+                    match Application::build(load(settings.clone()), surroundings.clone()).await {
+                        Ok(application) => break application,
+                        // The threads of the instance before have not let go of the file yet.
+                        Err(StartError::Store(_)) if attempts < 100 => attempts += 1,
+                        Err(error) => panic!("{error:?}"),
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                };
                 tell.send((application.address(), application.admin_address().unwrap())).unwrap();
                 application.run_until_stopped(pressed).await.unwrap();
             });
@@ -263,116 +272,6 @@ impl Drop for Instance {
     }
 }
 
-impl Evidence {
-    pub(crate) fn number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::SeqCst)
-    }
-
-    pub(crate) fn saw(&self, bytes: &[u8]) {
-        self.transcript.lock().unwrap().extend_from_slice(bytes);
-    }
-
-    pub(crate) fn refused(&self, number: u64, what: String) {
-        self.refused.lock().unwrap().push((number, what));
-    }
-
-    pub(crate) fn cookie(&self, value: &str) {
-        self.cookies.lock().unwrap().push(value.to_owned());
-    }
-
-    /// This browser's session must work at the end of the test (`None`: no longer).
-    pub(crate) fn expect(&self, browser: u64, cookie: Option<String>) {
-        let mut alive = self.alive.lock().unwrap();
-        match cookie {
-            Some(cookie) => alive.insert(browser, cookie),
-            None => alive.remove(&browser),
-        };
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        let mut faults = Vec::new();
-        self.look_for_leaks(&mut faults);
-        self.look_for_hits(&mut faults);
-        if !self.unchecked.load(Ordering::SeqCst) {
-            self.look_for_losses(&mut faults);
-        }
-        assert!(faults.is_empty(), "the world's oracles: {faults:#?}");
-    }
-}
-
-impl World {
-    fn look_for_leaks(&self, faults: &mut Vec<String>) {
-        let mut secrets = self.sandbox.issued_secrets();
-        secrets.push(CLIENT_SECRET.to_owned());
-        secrets.push("SEC_MARK".to_owned());
-        let metrics: String = if self.unchecked.load(Ordering::SeqCst) {
-            String::new()
-        } else {
-            (0..self.instances.len()).map(|n| self.metrics(n)).collect()
-        };
-        let transcript = String::from_utf8_lossy(&self.evidence.transcript.lock().unwrap()).into_owned();
-        let logs = logs();
-        for secret in &secrets {
-            for (place, text) in [("browser", &transcript), ("log", &logs), ("metrics", &metrics)] {
-                if text.contains(secret.as_str()) {
-                    faults.push(format!("LEAK: {}… is in the {place}", &secret[..secret.len().min(12)]));
-                }
-            }
-        }
-        for cookie in self.evidence.cookies.lock().unwrap().iter() {
-            if logs.contains(cookie.as_str()) {
-                faults.push("LEAK: a session cookie is in the log".to_owned());
-            }
-        }
-    }
-
-    fn look_for_hits(&self, faults: &mut Vec<String>) {
-        let refused = self.evidence.refused.lock().unwrap();
-        if refused.is_empty() {
-            return;
-        }
-        let reached: Vec<String> = self
-            .sandbox
-            .journal()
-            .entries()
-            .iter()
-            .filter_map(|entry| entry.header_str("x-test-request").map(str::to_owned))
-            .collect();
-        for (number, what) in refused.iter() {
-            if reached.contains(&number.to_string()) {
-                faults.push(format!("NOHIT: {what} was refused and reached the API"));
-            }
-        }
-    }
-
-    fn look_for_losses(&self, faults: &mut Vec<String>) {
-        for instance in &self.instances {
-            let answer = exchange(
-                instance.address,
-                format!("GET /auth/session HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n").as_bytes(),
-            );
-            if !answer.starts_with(b"HTTP/1.1 200") {
-                faults.push(format!("LIVE: an instance answers {:?}", String::from_utf8_lossy(&answer)));
-            }
-        }
-        let address = self.instances[0].address;
-        for cookie in self.evidence.alive.lock().unwrap().values() {
-            let request = format!(
-                "GET /v2/me HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Site: same-origin\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
-            );
-            let answer = exchange(address, request.as_bytes());
-            if !answer.starts_with(b"HTTP/1.1 200") {
-                faults.push(format!("LOSS: a session was lost: {:?}", String::from_utf8_lossy(&answer)));
-            }
-        }
-    }
-}
-
 /// Sends raw bytes on a fresh connection and reads until it closes (or 10 s pass).
 pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
@@ -383,38 +282,4 @@ pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let _ = stream.write_all(bytes);
     let _ = stream.read_to_end(&mut answer);
     answer
-}
-
-static LOGS: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
-
-struct LogWriter(Arc<Mutex<Vec<u8>>>);
-
-impl Write for LogWriter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// All log lines of this test process, at the finest level.
-fn capture_logs() {
-    LOGS.get_or_init(|| {
-        let lines: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let writer = Arc::clone(&lines);
-        let subscriber = logging::subscriber(LogFormat::Json, EnvFilter::new("trace"), false, move || {
-            LogWriter(Arc::clone(&writer))
-        });
-        let _ = tracing::subscriber::set_global_default(subscriber);
-        lines
-    });
-}
-
-/// What the test process has logged so far.
-pub(crate) fn logs() -> String {
-    capture_logs();
-    String::from_utf8_lossy(&LOGS.get().unwrap().lock().unwrap()).into_owned()
 }

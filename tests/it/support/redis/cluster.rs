@@ -13,12 +13,17 @@ pub(crate) struct ClusterSetup {
 impl ClusterSetup {
     /// Starts the servers, gives each a third of the slots, and waits until all agree.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with further arguments for each server.
+    pub(crate) async fn start_with(further: &[&str]) -> Self {
         let mut nodes = Vec::new();
         for _ in 0..3 {
             let bus = free_port().to_string();
             let arguments =
                 ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "2000"];
-            let arguments = arguments.map(str::to_owned).to_vec();
+            let arguments = arguments.iter().chain(further).map(|word| (*word).to_owned()).collect();
             nodes.push(RedisServer::start(RedisConfig { arguments, ..Default::default() }).await);
         }
         let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port()));

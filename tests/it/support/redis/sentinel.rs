@@ -50,6 +50,13 @@ impl SentinelSetup {
         format!("redis+sentinel://{}/whisk/0", nodes.join(","))
     }
 
+    /// Has a sentinel promote the replica, though the primary is well.
+    pub(crate) async fn fail_over(&self) {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.sentinels[0].0)).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        cmd("SENTINEL").arg("failover").arg("whisk").query_async::<()>(&mut connection).await.unwrap();
+    }
+
     async fn wait_until_complete(&self) {
         let began = Instant::now();
         for (port, _) in &self.sentinels {

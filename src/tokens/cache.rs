@@ -1,0 +1,199 @@
+//! Opened sessions, kept in the process, so that a warm call asks nobody.
+//!
+//! A cached session is served only while the store's feed is alive, and never longer than
+//! `store.cache_max_age` after it was read: an end of session or a new generation that another
+//! instance made is heard through the feed and drops the entry. What was read before the feed
+//! broke is *suspect*: no longer served, but kept for `store.outage_grace` in case the store is
+//! away altogether, when the choice is between it and no answer at all.
+//!
+//! A read that was under way while a change was told must not leave the old version behind. Every
+//! change moves the *epoch* of its shard, and a read puts its result in only where the epoch is
+//! still the one it began under.
+//!
+//! Bounded by count and by bytes; secrets are wiped as entries are dropped.
+
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+
+use super::vault::Session;
+use crate::store::{Deadlines, Key, Listener};
+use crate::telemetry::Metrics;
+
+const SHARDS: usize = 64;
+/// Most sessions in one shard.
+const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
+/// Most bytes of sessions in one shard: 64 MiB in all.
+const MAX_BYTES: usize = 1 << 20;
+
+/// How old what is served may be.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheLimits {
+    /// `store.cache_max_age`; zero: no cache.
+    pub max_age: Duration,
+    /// `store.outage_grace`; zero: nothing is served while the store is away.
+    pub outage_grace: Duration,
+}
+
+impl CacheLimits {
+    /// No cache.
+    pub const NONE: Self = Self { max_age: Duration::ZERO, outage_grace: Duration::ZERO };
+}
+
+pub(super) struct SessionCache {
+    shards: Vec<Mutex<Shard>>,
+    /// Grows when the feed breaks: entries of an earlier round are suspect.
+    round: AtomicU64,
+    broken_at: Mutex<Option<Instant>>,
+    limits: CacheLimits,
+    metrics: Metrics,
+}
+
+struct Shard {
+    epoch: u64,
+    bytes: usize,
+    entries: LruCache<Key, Entry>,
+}
+
+struct Entry {
+    session: Arc<Session>,
+    read_at: Instant,
+    round: u64,
+}
+
+/// What was known when a read began. See [`SessionCache::put`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticket {
+    epoch: u64,
+    round: u64,
+}
+
+impl SessionCache {
+    pub(super) fn new(limits: CacheLimits, metrics: Metrics) -> Self {
+        let shard = || Mutex::new(Shard { epoch: 0, bytes: 0, entries: LruCache::new(MAX_SESSIONS) });
+        Self {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            round: AtomicU64::new(0),
+            broken_at: Mutex::new(None),
+            limits,
+            metrics,
+        }
+    }
+
+    /// A session that is known to be current. Ask only while the feed is alive.
+    pub(super) fn current(&self, key: &Key) -> Option<Arc<Session>> {
+        let round = self.round.load(Ordering::Acquire);
+        let mut shard = self.shard(key);
+        let entry = shard.entries.get(key)?;
+        (entry.round == round && entry.read_at.elapsed() < self.limits.max_age)
+            .then(|| Arc::clone(&entry.session))
+    }
+
+    /// A session that was current not long ago, for when the store is away.
+    pub(super) fn in_outage(&self, key: &Key) -> Option<Arc<Session>> {
+        let round = self.round.load(Ordering::Acquire);
+        let broken_at = *self.broken_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shard(key);
+        let entry = shard.entries.get(key)?;
+        let sure_until = match broken_at {
+            Some(broken_at) if entry.round < round => broken_at,
+            _ => entry.read_at + self.limits.max_age,
+        };
+        (Instant::now().saturating_duration_since(sure_until) < self.limits.outage_grace)
+            .then(|| Arc::clone(&entry.session))
+    }
+
+    /// To be taken before the store is asked.
+    pub(super) fn ticket(&self, key: &Key) -> Ticket {
+        Ticket { round: self.round.load(Ordering::Acquire), epoch: self.shard(key).epoch }
+    }
+
+    /// Keeps what a read found, unless anything was told of its shard since `ticket`.
+    pub(super) fn put(&self, ticket: Ticket, session: &Arc<Session>) {
+        if self.limits.max_age.is_zero() {
+            return;
+        }
+        let mut shard = self.shard(&session.key);
+        if shard.epoch != ticket.epoch {
+            return;
+        }
+        let entry = Entry { session: Arc::clone(session), read_at: Instant::now(), round: ticket.round };
+        shard.bytes += session.weight();
+        if let Some((_, old)) = shard.entries.push(session.key, entry) {
+            shard.bytes = shard.bytes.saturating_sub(old.session.weight());
+        }
+        while shard.bytes > MAX_BYTES {
+            let Some((_, old)) = shard.entries.pop_lru() else { break };
+            shard.bytes = shard.bytes.saturating_sub(old.session.weight());
+        }
+    }
+
+    /// Moves the deadlines of a session that slid.
+    pub(super) fn slid(&self, key: &Key, deadlines: Deadlines, expires_at: crate::model::Timestamp) {
+        if let Some(entry) = self.shard(key).entries.get_mut(key) {
+            let session = Arc::make_mut(&mut entry.session);
+            session.expires_at = session.expires_at.max(expires_at);
+            session.cookie_until = session.cookie_until.max(deadlines.cookie_until);
+        }
+    }
+
+    /// Drops one session. A read of it that is under way will not be kept.
+    pub(super) fn drop_session(&self, key: &Key) {
+        let mut shard = self.shard(key);
+        shard.epoch = shard.epoch.wrapping_add(1);
+        if let Some(old) = shard.entries.pop(key) {
+            shard.bytes = shard.bytes.saturating_sub(old.session.weight());
+        }
+    }
+
+    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+        let index = usize::from(key.digest().as_bytes()[0]) % SHARDS;
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener for SessionCache {
+    fn changed(&self, key: &Key) {
+        self.drop_session(key);
+    }
+
+    /// What was read in this round becomes suspect; what was suspect before is dropped, unless the
+    /// round has brought nothing: then the feed has not come back since.
+    fn interrupted(&self) {
+        let round = self.round.load(Ordering::Acquire);
+        let mut any = false;
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.epoch = shard.epoch.wrapping_add(1);
+            any = any || shard.entries.iter().any(|(_, entry)| entry.round == round);
+        }
+        if !any {
+            return;
+        }
+        *self.broken_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.round.store(round.wrapping_add(1), Ordering::Release);
+        self.metrics.cache_flush();
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let old: Vec<Key> =
+                shard.entries.iter().filter(|(_, entry)| entry.round < round).map(|(key, _)| *key).collect();
+            for key in old {
+                if let Some(entry) = shard.entries.pop(&key) {
+                    shard.bytes = shard.bytes.saturating_sub(entry.session.weight());
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for SessionCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionCache").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
