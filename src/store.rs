@@ -60,6 +60,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Reads and deletes in one step: of several callers one gets the record.
     async fn take(&self, key: &Key) -> Result<Option<Record>, StoreError>;
 
+    /// Deletes the record, unless it is of a later generation than `expected`.
+    async fn remove(&self, key: &Key, expected: Generation) -> Result<Replaced, StoreError>;
+
     /// Asks for the exclusive right to work on `key` for the time `ttl`, or renews it where
     /// `owner` has it already.
     async fn lease(&self, key: &Key, owner: &LeaseOwner, ttl: Duration) -> Result<Leased, StoreError>;
@@ -101,10 +104,10 @@ pub enum Created {
     Exists,
 }
 
-/// What became of [`Store::replace`].
+/// What became of [`Store::replace`] or [`Store::remove`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaced {
-    /// It is stored.
+    /// It is stored, or deleted.
     Done,
     /// There is no record any more, and none was made.
     Gone,

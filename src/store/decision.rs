@@ -74,6 +74,19 @@ pub(super) fn take(stored: Option<&[u8]>, now: Timestamp) -> Result<(Option<Reco
     })
 }
 
+/// [`super::Store::remove`].
+pub(super) fn remove(
+    stored: Option<&[u8]>,
+    expected: Generation,
+    now: Timestamp,
+) -> Result<(Replaced, Change), RecordError> {
+    Ok(match live(stored, now)? {
+        None => (Replaced::Gone, Change::Keep),
+        Some(found) if found.generation > expected => (Replaced::Moved(found.generation), Change::Keep),
+        Some(_) => (Replaced::Done, Change::Remove),
+    })
+}
+
 /// A record that has ended already counts as written and ended.
 fn put(record: &Record, now: Timestamp) -> Change {
     if record.expires_at > now { Change::Put(record.clone()) } else { Change::Remove }

@@ -140,6 +140,13 @@ impl Store for EmbeddedStore {
         }
     }
 
+    async fn remove(&self, key: &Key, expected: Generation) -> Result<Replaced, StoreError> {
+        match self.write(key, Wish::Remove(expected)).await? {
+            Answer::Replaced(answer) => Ok(answer),
+            _ => Err(mixed_up()),
+        }
+    }
+
     async fn lease(&self, key: &Key, owner: &LeaseOwner, ttl: Duration) -> Result<Leased, StoreError> {
         Ok(self.leases.lease(key, owner, ttl))
     }

@@ -85,6 +85,15 @@ impl Store for MeasuredStore {
         self.measure(StoreOperation::Take, self.inner.take(key), found).await
     }
 
+    async fn remove(&self, key: &Key, expected: Generation) -> Result<Replaced, StoreError> {
+        let judge = |removed: &Replaced| match removed {
+            Replaced::Done => StoreOutcome::Done,
+            Replaced::Gone => StoreOutcome::Absent,
+            Replaced::Moved(_) => StoreOutcome::Conflict,
+        };
+        self.measure(StoreOperation::Remove, self.inner.remove(key, expected), judge).await
+    }
+
     async fn lease(&self, key: &Key, owner: &LeaseOwner, ttl: Duration) -> Result<Leased, StoreError> {
         let judge = |leased: &Leased| match leased {
             Leased::Granted => StoreOutcome::Done,

@@ -102,6 +102,14 @@ impl Store for MemoryStore {
         Ok(answer)
     }
 
+    async fn remove(&self, key: &Key, expected: Generation) -> Result<Replaced, StoreError> {
+        let mut shelf = self.shelf();
+        let stored = shelf.records.get(key).map(Vec::as_slice);
+        let (answer, change) = decision::remove(stored, expected, self.clock.now())?;
+        self.apply(&mut shelf, key, change);
+        Ok(answer)
+    }
+
     async fn lease(&self, key: &Key, owner: &LeaseOwner, ttl: Duration) -> Result<Leased, StoreError> {
         Ok(self.leases.lease(key, owner, ttl))
     }

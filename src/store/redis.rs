@@ -6,7 +6,8 @@
 //!
 //! Calls go over one connection, watched over and replaced by the link (`link`, `supervisor`).
 //! After a failover this process repeats its own writes of the last minute (`deeds`). What other
-//! processes do to sessions is heard on one channel (`feed`).
+//! processes do to sessions is heard on one channel (`feed`), and what is changed by hand from the
+//! server (`strangers`).
 //!
 //! # Permissions
 //! A user who may do this, and nothing else, is enough; with another `store.key_prefix`, that one:
@@ -14,7 +15,7 @@
 //! ```text
 //! user whisk-bff on >PASSWORD resetkeys ~whisk-bff:* resetchannels &whisk-bff:feed -@all
 //!     +evalsha +script|load +get +set +setrange +del +pexpire +pttl
-//!     +publish +subscribe +ping +info +scan +getex
+//!     +publish +subscribe +client|tracking +ping +info +scan +getex
 //! ```
 //!
 //! | Command | What for |
@@ -24,6 +25,7 @@
 //! | `GET`, `PING` | reading a record; signs of life |
 //! | `INFO` | `INFO replication`: is it a primary, and the same as before. Without it every new connection counts as another primary |
 //! | `SUBSCRIBE` | hearing the feed. Without it, or without the channel, nothing is served from the cache |
+//! | `CLIENT TRACKING` | hearing what is changed by hand. Without it that goes unheard until `store.cache_max_age` |
 //! | `GETEX`, `SET` | the layout's version |
 //! | `SCAN` | `migrate`, and counting records |
 //! | `SELECT` | with a database number in the URL: `+select` |
@@ -45,6 +47,7 @@ mod names;
 mod primaries;
 mod scripts;
 mod sentinels;
+mod strangers;
 mod supervisor;
 mod wire;
 
@@ -222,6 +225,26 @@ impl Store for RedisStore {
                 Ok(Some(record))
             }
             Answer::Gone => Ok(None),
+            answer => Err(answer.unexpected()),
+        }
+    }
+
+    async fn remove(&self, key: &Key, expected: Generation) -> Result<Replaced, StoreError> {
+        let ((channel, told), changes) = (self.names.told(key), self.link.changes());
+        // Repeating it is safe, but then a lost "done" is answered "gone".
+        let answer = self
+            .script(Repeat::Allowed, &scripts::REMOVE, &self.names.record(key), |script| {
+                script.arg(&expected.0.to_be_bytes()).arg(channel).arg(told);
+            })
+            .await?;
+        match Answer::read(answer)? {
+            Answer::Done(_) => {
+                self.deeds.ended(key, expected);
+                self.link.acknowledged(changes);
+                Ok(Replaced::Done)
+            }
+            Answer::Gone => Ok(Replaced::Gone),
+            Answer::Moved(generation) => Ok(Replaced::Moved(generation)),
             answer => Err(answer.unexpected()),
         }
     }

@@ -129,6 +129,8 @@ label! {
         Touch = "touch",
         /// Read and delete.
         Take = "take",
+        /// Delete, unless of a later generation.
+        Remove = "remove",
         /// Ask for, or renew, an exclusive right.
         Lease = "lease",
         /// Give it back.

@@ -66,16 +66,18 @@ impl Refresher {
         let owner = LeaseOwner::random();
         let deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(10);
+        let mut heir = false;
         loop {
             if let Some(newer) = self.unsaved.get(&key).filter(|newer| newer.generation > seen) {
                 return Ok(newer);
             }
             match self.vault.store().lease(&key, &owner, LEASE).await.map_err(VaultError::from)? {
-                Leased::Granted => return self.under_lease(key, seen, owner).await,
+                Leased::Granted => return self.under_lease(key, seen, owner, heir).await,
                 Leased::CoolingDown { left } => {
                     return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: left });
                 }
-                Leased::Held => {}
+                // If it is ours next and nothing was stored, its holder died, or cannot store.
+                Leased::Held => heir = true,
             }
             if Instant::now() >= deadline {
                 return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: COOL_DOWN });
@@ -89,9 +91,9 @@ impl Refresher {
         }
     }
 
-    async fn under_lease(&self, key: Key, seen: Generation, owner: LeaseOwner) -> RefreshResult {
+    async fn under_lease(&self, key: Key, seen: Generation, owner: LeaseOwner, heir: bool) -> RefreshResult {
         let renewal = self.keep_lease(key, owner.clone());
-        let result = self.redeem(&key, seen).await;
+        let result = self.redeem(&key, seen, heir).await;
         if self.unsaved.get(&key).is_some() {
             // Nobody may redeem the old refresh token until the new one is stored.
             let refresher = self.clone();
@@ -133,17 +135,21 @@ impl Refresher {
         })
     }
 
-    async fn redeem(&self, key: &Key, seen: Generation) -> RefreshResult {
+    /// `heir`: the lease was another's before, who may have been given tokens that nobody else
+    /// heard of.
+    async fn redeem(&self, key: &Key, seen: Generation, heir: bool) -> RefreshResult {
+        // Looked up first: what is stored and forgotten during the read would be in neither.
+        let unsaved = self.unsaved.get(key);
         let session = self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)?;
         if session.generation > seen {
             return Ok(session);
         }
         // The stored refresh token is spent already where newer tokens wait to be stored.
-        if let Some(newer) = self.unsaved.get(key).filter(|newer| newer.generation > session.generation) {
+        if let Some(newer) = unsaved.filter(|newer| newer.generation > session.generation) {
             return Ok(newer);
         }
         let Some(refresh_token) = &session.content.tokens.refresh else {
-            return self.end(key, SessionEnd::NoRefreshToken).await;
+            return self.end(&session, SessionEnd::NoRefreshToken).await;
         };
         if let Err(left) = self.breaker.admit() {
             return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: left });
@@ -164,7 +170,7 @@ impl Refresher {
             }
             Err(oauth::Error::Refused(oauth::ErrorCode::InvalidGrant)) => {
                 self.metrics.refresh(RefreshOutcome::Refused);
-                let reason = if lost { SessionEnd::RotationLost } else { SessionEnd::Refused };
+                let reason = if lost || heir { SessionEnd::RotationLost } else { SessionEnd::Refused };
                 self.believe(key, session.generation, reason).await
             }
             Err(error) => {
@@ -209,19 +215,21 @@ impl Refresher {
     async fn believe(&self, key: &Key, refused: Generation, reason: SessionEnd) -> RefreshResult {
         match self.vault.load(key).await? {
             Some(session) if session.generation > refused => Ok(session),
-            Some(_) => self.end(key, reason).await,
+            Some(session) => self.end(&session, reason).await,
             None => Err(AccessTokenError::NoSession),
         }
     }
 
-    async fn end(&self, key: &Key, reason: SessionEnd) -> RefreshResult {
-        match self.vault.take(key).await? {
-            Some(_) => {
+    /// Ends the version that was judged. One that was written meanwhile lives on.
+    async fn end(&self, judged: &Session, reason: SessionEnd) -> RefreshResult {
+        match self.vault.remove(judged).await? {
+            Replaced::Done => {
                 self.metrics.session_ended(reason);
-                SecurityEvent::ended(reason).session(key.digest()).emit();
+                SecurityEvent::ended(reason).session(judged.key.digest()).emit();
                 Err(AccessTokenError::Ended(reason))
             }
-            None => Err(AccessTokenError::NoSession),
+            Replaced::Gone => Err(AccessTokenError::NoSession),
+            Replaced::Moved(_) => self.reread(&judged.key).await,
         }
     }
 

@@ -4,9 +4,9 @@
 //! away in that moment, throwing the new tokens away would end the session. They are kept here
 //! and written until the store takes them, or has a newer version, or the session is gone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::tasks::Tasks;
 use super::vault::{Session, TokenVault};
@@ -15,10 +15,22 @@ use crate::store::Key;
 /// The longest pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long an end is remembered: longer than a refresh may take.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// How many ends are remembered.
+const MOST_ENDS: usize = 4096;
+
 /// Sessions whose newest version only this process knows. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unsaved {
-    sessions: Arc<Mutex<HashMap<Key, Arc<Session>>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<Key, Arc<Session>>,
+    /// Ends of the last minute: what a refresh in flight brings home after one is not kept.
+    ended: VecDeque<(Instant, Key)>,
 }
 
 impl Unsaved {
@@ -31,7 +43,13 @@ impl Unsaved {
         session: Session,
     ) -> Arc<Session> {
         let session = Arc::new(session);
-        self.lock().insert(session.key, Arc::clone(&session));
+        {
+            let mut state = self.lock();
+            if state.ended.iter().any(|(_, ended)| *ended == session.key) {
+                return session;
+            }
+            state.sessions.insert(session.key, Arc::clone(&session));
+        }
         let (unsaved, vault, kept) = (self.clone(), vault.clone(), Arc::clone(&session));
         tasks.spawn(async move {
             let mut pause = Duration::from_millis(20);
@@ -47,7 +65,7 @@ impl Unsaved {
 
     /// The newest version of a session, if only this process has it.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Session>> {
-        self.lock().get(key).cloned()
+        self.lock().sessions.get(key).cloned()
     }
 
     /// Waits until a session's newest version is stored, or it has ended.
@@ -59,23 +77,30 @@ impl Unsaved {
 
     /// Drops a session that ended.
     pub(super) fn forget(&self, key: &Key) {
-        self.lock().remove(key);
+        let mut state = self.lock();
+        state.sessions.remove(key);
+        while state.ended.front().is_some_and(|(at, _)| at.elapsed() > REMEMBERED)
+            || state.ended.len() >= MOST_ENDS
+        {
+            state.ended.pop_front();
+        }
+        state.ended.push_back((Instant::now(), *key));
     }
 
     /// Whether `session` is still the version that is kept.
     fn keeps(&self, session: &Arc<Session>) -> bool {
-        self.lock().get(&session.key).is_some_and(|kept| Arc::ptr_eq(kept, session))
+        self.lock().sessions.get(&session.key).is_some_and(|kept| Arc::ptr_eq(kept, session))
     }
 
     /// Drops this version. One that came after it is another task's to write.
     fn drop_version(&self, session: &Arc<Session>) {
-        let mut sessions = self.lock();
-        if sessions.get(&session.key).is_some_and(|kept| Arc::ptr_eq(kept, session)) {
-            sessions.remove(&session.key);
+        let mut state = self.lock();
+        if state.sessions.get(&session.key).is_some_and(|kept| Arc::ptr_eq(kept, session)) {
+            state.sessions.remove(&session.key);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Session>>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

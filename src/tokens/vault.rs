@@ -245,6 +245,16 @@ impl TokenVault {
         }
     }
 
+    /// Deletes the version that was read, or an earlier one; a later one stays.
+    ///
+    /// # Errors
+    /// [`VaultError`]: then it is not known whether it is gone.
+    pub async fn remove(&self, read: &Session) -> Result<Replaced, VaultError> {
+        let removed = self.store.remove(&read.key, read.generation).await;
+        self.cache.drop_session(&read.key);
+        Ok(removed?)
+    }
+
     /// The later deadlines that a call at this moment asks for, or `None` while the stored ones
     /// still cover it. With `cookie`, the browser gets its cookie anew.
     pub fn due(&self, session: &Session) -> Option<Slide> {

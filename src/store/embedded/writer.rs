@@ -27,6 +27,7 @@ pub(super) enum Wish {
     Replace(Generation, Record),
     Touch(Deadlines),
     Take,
+    Remove(Generation),
 }
 
 /// What became of it.
@@ -179,6 +180,10 @@ fn decide(stored: Option<&[u8]>, wish: Wish, now: Timestamp) -> Result<(Answer, 
         Wish::Touch(deadlines) => {
             let (answer, change) = decision::touch(stored, deadlines, now)?;
             (Answer::Touched(answer), change)
+        }
+        Wish::Remove(expected) => {
+            let (answer, change) = decision::remove(stored, expected, now)?;
+            (Answer::Replaced(answer), change)
         }
         Wish::Take => {
             let (answer, change) = decision::take(stored, now)?;

@@ -14,9 +14,10 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::cluster::ClusterClient;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo,
-    RedisError, RedisResult, TlsCertificates, TlsMode, cmd,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, ProtocolVersion,
+    PushInfo, RedisConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode, cmd,
 };
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, timeout};
 
 use super::fault;
@@ -141,6 +142,33 @@ impl Connector {
         }
     }
 
+    /// A connection to one server on which it tells of changes to keys of a prefix; `None` where it
+    /// does not know how, or does not allow it. The error is a reason for the log.
+    pub(super) async fn track(
+        &self,
+        node: &Node,
+        prefix: &str,
+        told: UnboundedSender<PushInfo>,
+    ) -> Result<Option<MultiplexedConnection>, String> {
+        let describe = |error: RedisError| fault::describe(&error);
+        let tracking = async {
+            let login = self.data_login().set_protocol(ProtocolVersion::RESP3);
+            let client = self.client_or_fault(node, Some(&login)).map_err(describe)?;
+            let config = self.untimed().set_push_sender(told);
+            let opened = client.get_multiplexed_async_connection_with_config(&config).await;
+            let mut connection = opened.map_err(describe)?;
+            let mut command = cmd("CLIENT");
+            command.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
+            match command.query_async::<()>(&mut connection).await {
+                Ok(()) => Ok(Some(connection)),
+                // It answered, and it said no.
+                Err(error) if !error.is_io_error() && !error.is_timeout() => Ok(None),
+                Err(error) => Err(describe(error)),
+            }
+        };
+        timeout(self.limit, tracking).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+    }
+
     pub(super) async fn pubsub(
         &self,
         node: &Node,
@@ -161,12 +189,15 @@ impl Connector {
         login: Option<&RedisConnectionInfo>,
     ) -> RedisResult<MultiplexedConnection> {
         let client = self.client_or_fault(node, login)?;
-        // The one timeout is the caller's: a second one here could only disagree with it.
-        let config = AsyncConnectionConfig::new()
+        client.get_multiplexed_async_connection_with_config(&self.untimed()).await
+    }
+
+    /// The one timeout is the caller's: a second one here could only disagree with it.
+    fn untimed(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None)
-            .set_pipeline_buffer_size(QUEUE);
-        client.get_multiplexed_async_connection_with_config(&config).await
+            .set_pipeline_buffer_size(QUEUE)
     }
 
     fn client(&self, node: &Node, login: Option<&RedisConnectionInfo>) -> Result<Client, String> {

@@ -93,7 +93,7 @@ impl Deeds {
         let record = self.names.record(key);
         match deed {
             Deed::Ended(generation) => {
-                let mut script = scripts::REPEAT_END.key(record);
+                let mut script = scripts::REMOVE.key(record);
                 script.arg(&generation.0.to_be_bytes()).arg(channel).arg(name);
                 script.invoke_async(&mut wire).await
             }

@@ -22,7 +22,7 @@
 //! subscription begins and ends, and when markers begin and cease to come back.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,12 +38,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::link::{Link, Repeat, Standing};
 use super::names::Names;
 use super::scripts;
+use super::strangers::Strangers;
 use super::supervisor::pause;
 use crate::store::{Key, LeaseOwner, Listener, Place};
 
 /// Hears what is told. Stops when dropped.
 pub(super) struct Feed {
     pulse: Arc<Pulse>,
+    deaf: Arc<AtomicUsize>,
     task: AbortHandle,
 }
 
@@ -51,16 +53,18 @@ impl Feed {
     /// Starts to listen, on `handle`'s runtime.
     pub(super) fn start(link: Arc<Link>, names: Names, listener: Arc<dyn Listener>, handle: &Handle) -> Self {
         let pulse = Arc::new(Pulse::new());
+        let strangers = Strangers::new(Arc::clone(&link), names.clone(), Arc::clone(&listener));
+        let deaf = strangers.deaf();
         let ear = Ear { link, names, listener, pulse: Arc::clone(&pulse), beat_now: Notify::new() };
         let task = async move {
-            tokio::join!(ear.send_markers(), ear.hear());
+            tokio::join!(ear.send_markers(), ear.hear(), strangers.hear());
         };
-        Self { pulse, task: handle.spawn(task).abort_handle() }
+        Self { pulse, deaf, task: handle.spawn(task).abort_handle() }
     }
 
-    /// Whether a marker of the last two seconds has come back.
+    /// Whether a marker of the last two seconds has come back, and strangers' changes are heard.
     pub(super) fn is_alive(&self) -> bool {
-        self.pulse.is_alive()
+        self.pulse.is_alive() && self.deaf.load(Ordering::Acquire) == 0
     }
 }
 

@@ -19,9 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use redis::aio::PubSub;
-use redis::{RedisError, RedisResult};
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{PushInfo, RedisError, RedisResult};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -117,6 +118,17 @@ impl Link {
     /// A connection to `node` of the caller's own, that hears `channel`.
     pub(super) async fn subscribe(&self, node: &Node, channel: &str) -> Result<PubSub, String> {
         self.shared.connector.subscribe(node, channel).await
+    }
+
+    /// A connection to `node` that tells of changes to keys that begin with `prefix`; `None` where
+    /// the server will not.
+    pub(super) async fn track(
+        &self,
+        node: &Node,
+        prefix: &str,
+        told: UnboundedSender<PushInfo>,
+    ) -> Result<Option<MultiplexedConnection>, String> {
+        self.shared.connector.track(node, prefix, told).await
     }
 
     /// How often the primaries have changed. Asked before a call for [`Link::acknowledged`].

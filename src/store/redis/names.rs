@@ -33,6 +33,11 @@ impl Names {
         format!("{}:schema", self.prefix)
     }
 
+    /// What the names of all sessions begin with.
+    pub(super) fn sessions(&self) -> String {
+        format!("{}:{}:", self.prefix, Place::Session.letter())
+    }
+
     /// The channel on which changes of sessions are told.
     pub(super) fn feed(&self) -> String {
         format!("{}:feed", self.prefix)

@@ -25,6 +25,6 @@ script!(TAKE, header + "take.lua");
 script!(LEASE, "lease.lua");
 script!(RELEASE, "release.lua");
 script!(MARK, "mark.lua");
-script!(REPEAT_END, header + "repeat_end.lua");
+script!(REMOVE, header + "remove.lua");
 script!(REPEAT_REPLACE, header + "repeat_replace.lua");
 script!(ADVANCE_SCHEMA, "advance_schema.lua");

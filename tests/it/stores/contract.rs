@@ -47,6 +47,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<ManualClock>, planted:
     suite.what_is_created_can_be_loaded_and_taken_once().await;
     suite.create_never_overwrites().await;
     suite.replace_writes_over_the_generation_it_names_alone().await;
+    suite.remove_spares_a_later_generation().await;
     suite.replace_brings_nothing_back().await;
     suite.touch_moves_the_ends_later_and_nothing_else().await;
     suite.records_end_by_themselves(&clock).await;
@@ -108,6 +109,16 @@ impl Suite {
         let other = self.record(u64::MAX - 1);
         assert_eq!(self.store.replace(&key, old, &other).await.unwrap(), Replaced::Moved(new.generation));
         assert_eq!(self.store.load(&key).await.unwrap(), Some(new));
+    }
+
+    async fn remove_spares_a_later_generation(&self) {
+        let (key, _) = self.created(7).await;
+        assert_eq!(self.store.remove(&key, Generation(6)).await.unwrap(), Replaced::Moved(Generation(7)));
+        assert!(self.store.load(&key).await.unwrap().is_some());
+        assert_eq!(self.store.remove(&key, Generation(7)).await.unwrap(), Replaced::Done);
+        assert_eq!(self.store.load(&key).await.unwrap(), None);
+        assert_eq!(self.store.remove(&key, Generation(7)).await.unwrap(), Replaced::Gone);
+        assert_eq!(self.store.replace(&key, Generation(7), &self.record(8)).await.unwrap(), Replaced::Gone);
     }
 
     async fn replace_brings_nothing_back(&self) {

@@ -1,5 +1,5 @@
--- Removes once more what was taken, where a failover has brought it back. ARGV: the generation that
--- was taken, as eight bytes, and the channel and the name by which the end is told.
+-- Store::remove; and removes once more what was taken, where a failover has brought it back. ARGV:
+-- the generation that ends, as eight bytes, and the channel and the name by which the end is told.
 
 local stored = redis.call('GET', KEYS[1])
 if not stored then
