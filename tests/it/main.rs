@@ -7,6 +7,7 @@ mod cli;
 mod csrf;
 mod dev;
 mod errors;
+mod faults;
 mod forwarding;
 mod framing;
 mod login;

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod chromium;
+pub(crate) mod hole;
 pub(crate) mod hooks;
 pub(crate) mod process;
 pub(crate) mod raw;

@@ -49,8 +49,13 @@ impl Strangers {
             let nodes = standing.borrow_and_update().nodes.clone();
             self.deaf.store(nodes.len().max(1), Ordering::Release);
             self.listener.interrupted();
+            let all = async {
+                join_all(nodes.iter().map(|node| self.attend(node))).await;
+                // Nobody to attend to yet: this must not run round in circles.
+                std::future::pending::<()>().await;
+            };
             tokio::select! {
-                _ = join_all(nodes.iter().map(|node| self.attend(node))) => {}
+                () = all => {}
                 moved = moved(&mut standing, &nodes) => if !moved { return },
             }
         }

@@ -25,6 +25,8 @@ pub(crate) struct Browser {
     jar: Mutex<Vec<(String, String)>>,
     evidence: Arc<Evidence>,
     sandbox: Arc<Sandbox>,
+    /// Who sits before it, where it is not the sandbox's first user.
+    user: Mutex<Option<String>>,
 }
 
 /// Codes that say: refused before anything was forwarded.
@@ -64,7 +66,8 @@ impl Browser {
         sandbox: Arc<Sandbox>,
     ) -> Self {
         let number = evidence.number();
-        Self { number, bases, at: AtomicUsize::new(0), client, jar: Mutex::default(), evidence, sandbox }
+        let (at, jar, user) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
+        Self { number, bases, at, client, jar, evidence, sandbox, user }
     }
 
     /// From now on requests go to this instance.
@@ -139,7 +142,13 @@ impl Browser {
         self.log_in_to("/auth/login").await
     }
 
-    /// The same with a query, or as another user (`/auth/login?return_to=/x`).
+    /// The same as another of the sandbox's users, who stays.
+    pub(crate) async fn log_in_as(&self, user: &str) -> Answer {
+        *self.user.lock().unwrap() = Some(user.to_owned());
+        self.log_in().await
+    }
+
+    /// The same with a query (`/auth/login?return_to=/x`).
     pub(crate) async fn log_in_to(&self, target: &str) -> Answer {
         let callback = self.authorize(target).await;
         let answer = self.come_back(&callback).await;
@@ -174,10 +183,11 @@ impl Browser {
         }
         let page = page.text().await.unwrap();
         let request = between(&page, "name=\"request\" value=\"", "\"").expect("the form");
-        let user = &self.sandbox.config().users[0].id;
+        let user = self.user.lock().unwrap().clone();
+        let user = user.unwrap_or_else(|| self.sandbox.config().users[0].id.clone());
         let offered = values_of(&page, "scope");
         let mut form =
-            vec![("request", request.to_owned()), ("user", user.clone()), ("decision", decision.to_owned())];
+            vec![("request", request.to_owned()), ("user", user), ("decision", decision.to_owned())];
         let granted: Vec<String> = match scopes {
             Some(scopes) => scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             None => offered,
