@@ -177,9 +177,10 @@ impl Application {
         };
 
         let mut background = vec![watch_store(&tasks, store, health.clone())];
-        if let Some(file) = settings.sealing.keys_file.clone() {
-            background.push(tasks.spawn(keys::follow(file, Arc::clone(&keys), metrics.clone())));
-        }
+        background.push(match settings.sealing.keys_file.clone() {
+            Some(file) => tasks.spawn(keys::follow(file, Arc::clone(&keys), metrics.clone())),
+            None => tasks.spawn(keys::ignore_hang_ups()),
+        });
         let public_metrics = metrics.clone();
         let (listener, address) = door::bind("server.listen", settings.server.listen)?;
         let door = door::Door::of(&listener).map_err(StartError::Server)?;

@@ -9,7 +9,7 @@
 //! | `POST /auth/anonymous` | not offered yet: 404 |
 //! | everything else | forwarded where `forward.routes` has it, else 404 |
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, guard, web};
 
 use crate::server::auth::{callback, login, logout, session};
 use crate::server::{Problem, forward};
@@ -27,8 +27,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 /// One path with one method; any other method is told which.
-fn resource(path: &str, route: actix_web::Route, allow: &'static str) -> actix_web::Resource {
-    web::resource(path).route(route).default_service(web::to(move || async move {
+fn resource(path: &'static str, route: actix_web::Route, allow: &'static str) -> actix_web::Resource {
+    // To the letter: the router decodes a path before it compares, and what stands in front of us
+    // may not.
+    let literally = guard::fn_guard(move |context| context.head().uri.path() == path);
+    web::resource(path).guard(literally).route(route).default_service(web::to(move || async move {
         Err::<HttpResponse, _>(Problem::method_not_allowed(allow))
     }))
 }

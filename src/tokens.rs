@@ -7,6 +7,7 @@
 mod breaker;
 mod broker;
 mod cache;
+mod distrusted;
 mod error;
 mod freshness;
 mod refresh;

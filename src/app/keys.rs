@@ -1,8 +1,8 @@
 //! The sealing keys: those of the settings, or one of our own beside the embedded store.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -65,7 +65,7 @@ fn beside(store: &Path) -> Result<Vec<settings::SealingKey>, KeyError> {
     let path = store.with_extension("key");
     let failed = |cause| KeyError::File { path: path.clone(), cause };
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        std::fs::create_dir_all(parent).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
         Ok(mut file) => {
@@ -78,7 +78,12 @@ fn beside(store: &Path) -> Result<Vec<settings::SealingKey>, KeyError> {
         Err(error) => return Err(failed(error)),
     }
     let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(failed)?);
-    settings::parse_keys(&text).map_err(|fault| KeyError::Malformed { path, fault })
+    let keys =
+        settings::parse_keys(&text).map_err(|fault| KeyError::Malformed { path: path.clone(), fault })?;
+    if keys.is_empty() {
+        return Err(KeyError::Malformed { path, fault: "it holds no key" });
+    }
+    Ok(keys)
 }
 
 /// Reads the key file again at each SIGHUP and whenever it has changed, and puts the new ring in
@@ -105,6 +110,15 @@ pub(super) async fn follow(file: PathBuf, ring: Arc<ArcSwap<KeyRing>>, metrics: 
             Err(error) => {
                 tracing::error!(target: "settings", %error, "the sealing keys in use stay: the file cannot be used");
             }
+        }
+    }
+}
+
+/// Without a key file there is nothing to read at SIGHUP, and no reason to die of it.
+pub(super) async fn ignore_hang_ups() {
+    if let Ok(mut hang_up) = signal(SignalKind::hangup()) {
+        while hang_up.recv().await.is_some() {
+            tracing::info!(target: "settings", "SIGHUP: there is no sealing.keys_file to read again");
         }
     }
 }

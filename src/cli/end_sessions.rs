@@ -20,10 +20,10 @@ use crate::tokens::{CacheLimits, Lifetimes, TokenVault};
 #[group(required = true, multiple = false)]
 pub(super) struct Which {
     /// The session that the log calls by this name (its first twelve characters, or more).
-    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    #[arg(long, value_name = "DIGEST", value_parser = digest, allow_hyphen_values = true)]
     session: Option<String>,
     /// Every session of the user that Whisk calls by this id.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     user: Option<String>,
     /// Every session.
     #[arg(long)]

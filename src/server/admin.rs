@@ -10,9 +10,9 @@ use crate::telemetry::{Health, Metrics};
 /// The three routes; everything else is 404.
 pub fn configure(config: &mut web::ServiceConfig) {
     config
-        .route("/livez", web::get().to(livez))
-        .route("/readyz", web::get().to(readyz))
-        .route("/metrics", web::get().to(metrics));
+        .service(web::resource("/livez").get(livez).route(web::head().to(livez)))
+        .service(web::resource("/readyz").get(readyz).route(web::head().to(readyz)))
+        .service(web::resource("/metrics").get(metrics).route(web::head().to(metrics)));
 }
 
 /// The process works: it answers.

@@ -44,7 +44,8 @@ impl CsrfGate {
             .iter()
             .flat_map(|name| headers.get_all(*name))
             .any(|purpose| {
-                purpose.to_str().is_ok_and(|text| text.contains("prefetch") || text.contains("prerender"))
+                let purpose = String::from_utf8_lossy(purpose.as_bytes()).to_ascii_lowercase();
+                ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word))
             });
         let destination = value(headers, "sec-fetch-dest");
         let framed = destination.is_some_and(|destination| FRAMES.contains(&destination));
@@ -91,7 +92,7 @@ impl CsrfGate {
 const FRAMES: [&[u8]; 5] = [b"iframe", b"frame", b"fencedframe", b"embed", b"object"];
 
 /// `Sec-Fetch-Dest` of what would run or be shown in our origin.
-const EMBEDDING: [&[u8]; 11] = [
+const EMBEDDING: [&[u8]; 13] = [
     b"document",
     b"iframe",
     b"frame",
@@ -102,6 +103,8 @@ const EMBEDDING: [&[u8]; 11] = [
     b"serviceworker",
     b"sharedworker",
     b"worker",
+    b"audioworklet",
+    b"paintworklet",
     b"xslt",
 ];
 

@@ -13,7 +13,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::uri::Authority;
-use actix_web::http::{ConnectionType, Method, StatusCode, Uri};
+use actix_web::http::{ConnectionType, Method, StatusCode, Uri, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
 use bytes::Bytes;
@@ -175,8 +175,14 @@ impl Envelope {
 
     fn finish(&self, mut response: ServiceResponse<BoxBody>, exchange: Exchange) -> ServiceResponse<BoxBody> {
         self.complete_headers(response.headers_mut());
-        if self.lifecycle.is_draining() {
-            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        // After a request for another protocol, which we do not speak, actix is done with the
+        // connection; HTTP/1.0 knows no chunks, so that only its end ends a body.
+        let upgrade = response.request().head().upgrade();
+        let old = response.request().version() < Version::HTTP_11;
+        if self.lifecycle.is_draining() || upgrade || old {
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+            head.no_chunking(old);
         }
         let status = response.status();
         let outcome = outcome(status, response.headers());

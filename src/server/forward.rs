@@ -123,7 +123,11 @@ impl Walk {
             );
         }
         drop(answer);
-        self.send(&mut call, &retried, notes).await
+        let answer = self.send(&mut call, &retried, notes).await?;
+        if answer.status.as_u16() == 401 {
+            self.broker.refused_again(&retried);
+        }
+        Ok(answer)
     }
 
     async fn send(&self, call: &mut Call, allowance: &Allowance, notes: &Notes) -> Result<Answer, Problem> {

@@ -147,6 +147,10 @@ impl Store for RedisStore {
         let mut command = cmd("GET");
         command.arg(self.names.record(key));
         let bytes: Option<Vec<u8>> = self.ask(Repeat::Allowed, &command).await?;
+        if bytes.is_some() && self.link.may_be_forgotten(key) {
+            let reason = "another primary may not have been told of the record's last change yet";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
         Ok(super::decision::live(bytes.as_deref(), self.clock.now())?)
     }
 
@@ -258,6 +262,9 @@ impl Store for RedisStore {
             .await?;
         Ok(match u64::try_from(answer) {
             Ok(left) => Leased::CoolingDown { left: Duration::from_millis(left) },
+            // The record that it is for may be an old version still, whose refresh token is spent:
+            // nobody is let go on before those who wrote the newer one have had time to repeat it.
+            Err(_) if answer == -1 && self.link.is_settling() => Leased::Held,
             Err(_) if answer == -1 => Leased::Granted,
             Err(_) => Leased::Held,
         })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::breaker::Breaker;
+use super::distrusted::Distrusted;
 use super::error::{AccessTokenError, VaultError};
 use super::freshness::Freshness;
 use super::refresh::{RefreshResult, Refresher};
@@ -23,6 +24,7 @@ pub struct TokenBroker {
     refresher: Refresher,
     flights: SingleFlight<Key, RefreshResult>,
     refresh_ahead: Duration,
+    distrusted: Distrusted,
 }
 
 /// What a call gets.
@@ -91,7 +93,7 @@ impl TokenBroker {
             breaker,
             patience,
         };
-        Self { refresher, flights, refresh_ahead: timing.refresh_ahead }
+        Self { refresher, flights, refresh_ahead: timing.refresh_ahead, distrusted: Distrusted::default() }
     }
 
     /// An access token that is not known to be dead. A call is what slides the idle timeout.
@@ -134,6 +136,10 @@ impl TokenBroker {
         if session.generation != used.session.generation {
             return Ok(again(session, Refreshed::None));
         }
+        // A fresh token was refused a moment ago: it is not the token that the API minds.
+        if self.distrusted.holds(&session) {
+            return Ok(AfterUnauthorized::Relay);
+        }
         if session.content.tokens.refresh.is_some() {
             let (session, refreshed) = self.refreshed(session.key, session.generation).await?;
             return Ok(again(session, refreshed));
@@ -145,6 +151,13 @@ impl TokenBroker {
             }
             UnauthorizedBody::Other => Ok(AfterUnauthorized::Relay),
         }
+    }
+
+    /// The API answered 401 to the repetition too, with a token that it had not seen before. For a
+    /// while no call of this session is answered by another refresh: an endpoint that always says
+    /// 401 would cost one a call, and each takes the token away from the calls beside it.
+    pub fn refused_again(&self, retried: &Allowance) {
+        self.distrusted.note(&retried.session);
     }
 
     /// The session as it stands, without sliding its timeout or refreshing its tokens.
@@ -193,7 +206,17 @@ impl TokenBroker {
             (None, Some(expires_at)) => absolute.min(expires_at),
             _ => absolute,
         };
-        SessionContent { principal, user_id, scopes, created_at: now, ends_at, tokens, tokens_since: now }
+        let afterlife = self.refresher.vault.lifetimes().afterlife();
+        SessionContent {
+            principal,
+            user_id,
+            scopes,
+            created_at: now,
+            ends_at,
+            tokens,
+            tokens_since: now,
+            afterlife,
+        }
     }
 
     async fn take(&self, key: &Key, reason: SessionEnd) -> Result<bool, VaultError> {

@@ -38,6 +38,9 @@ use crate::telemetry::{Health, Metrics, RefreshOutcome, SecurityEvent, SessionEn
 const LEASE: Duration = Duration::from_secs(6);
 /// How long nobody asks again after a failure.
 const COOL_DOWN: Duration = Duration::from_secs(1);
+/// After an absence of the store in which leases may have run out: the time in which those who were
+/// given tokens meanwhile find back to it (two seconds) and store them.
+const SETTLING: Duration = Duration::from_millis(2500);
 /// Before a request whose answer was lost is made once more.
 const SECOND_TRY: Duration = Duration::from_millis(200);
 
@@ -112,32 +115,33 @@ impl Refresher {
         &self,
         key: &Key,
         owner: &LeaseOwner,
-        renewal: tokio::task::JoinHandle<()>,
+        mut renewal: Renewal,
         cool_down: Option<Duration>,
     ) {
-        renewal.abort();
+        renewal.0.abort();
         // Waited for, so that no renewal follows the release.
-        let _ = renewal.await;
+        let _ = (&mut renewal.0).await;
         if let Err(error) = self.vault.store().release(key, owner, cool_down).await {
             tracing::debug!(target: "refresh", %error, "a lease was left to run out");
         }
     }
 
-    fn keep_lease(&self, key: Key, owner: LeaseOwner) -> tokio::task::JoinHandle<()> {
+    fn keep_lease(&self, key: Key, owner: LeaseOwner) -> Renewal {
         let store = Arc::clone(self.vault.store());
-        self.tasks.spawn(async move {
+        Renewal(self.tasks.spawn(async move {
             loop {
                 tokio::time::sleep(LEASE / 3).await;
                 if let Err(error) = store.lease(&key, &owner, LEASE).await {
                     tracing::debug!(target: "refresh", %error, "a lease was not renewed");
                 }
             }
-        })
+        }))
     }
 
     /// `heir`: the lease was another's before, who may have been given tokens that nobody else
     /// heard of.
     async fn redeem(&self, key: &Key, seen: Generation, heir: bool) -> RefreshResult {
+        self.let_the_unsaved_first().await;
         // Looked up first: what is stored and forgotten during the read would be in neither.
         let unsaved = self.unsaved.get(key);
         let session = self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)?;
@@ -179,6 +183,15 @@ impl Refresher {
                 let retry_after = error.retry_after().unwrap_or(COOL_DOWN);
                 Err(AccessTokenError::AuthorizationServer { cause: Some(Arc::new(error)), retry_after })
             }
+        }
+    }
+
+    /// A lease that was free when the store came back may have run out while it was away, and with
+    /// it the claim of an instance that still has tokens to store.
+    async fn let_the_unsaved_first(&self) {
+        // Half a lease may have gone before, and an absence is noticed late.
+        if let Some(end) = self.health.store_was_away(LEASE / 3) {
+            tokio::time::sleep_until(Instant::from_std(end) + SETTLING).await;
         }
     }
 
@@ -235,6 +248,15 @@ impl Refresher {
 
     async fn reread(&self, key: &Key) -> RefreshResult {
         self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)
+    }
+}
+
+/// The task that renews a lease, for as long as its holder works: it ends with it, panic included.
+struct Renewal(tokio::task::JoinHandle<()>);
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

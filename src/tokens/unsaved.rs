@@ -8,9 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::error::VaultError;
 use super::tasks::Tasks;
 use super::vault::{Session, TokenVault};
-use crate::store::Key;
+use crate::store::{Key, StoreError};
 
 /// The longest pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -53,8 +54,12 @@ impl Unsaved {
         let (unsaved, vault, kept) = (self.clone(), vault.clone(), Arc::clone(&session));
         tasks.spawn(async move {
             let mut pause = Duration::from_millis(20);
-            // Ends with any answer: done, moved or gone are all final.
-            while vault.replace(&read, kept.content.clone()).await.is_err() && unsaved.keeps(&kept) {
+            // Ends with any answer: done, moved or gone are all final, and so is a record of a later
+            // version.
+            let later = |answer: Result<_, VaultError>| {
+                answer.is_err_and(|VaultError(error)| !matches!(*error, StoreError::Record(_)))
+            };
+            while later(vault.replace(&read, kept.content.clone()).await) && unsaved.keeps(&kept) {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE);
             }

@@ -35,6 +35,9 @@ pub struct SessionContent {
     pub tokens: TokenSet,
     /// When these tokens were obtained.
     pub tokens_since: Timestamp,
+    /// How long the record outlives the session: see [`Lifetimes::afterlife`]. Written down, since
+    /// another instance, or this one tomorrow, may have other lifetimes.
+    pub afterlife: Duration,
 }
 
 /// A session as the vault has it.
@@ -66,6 +69,9 @@ impl Session {
 /// After a failure of the store, it is asked again this often by calls that the cache can answer.
 const PROBE_EVERY_MS: u64 = 500;
 
+/// How long a store that is away is asked again to take a new session.
+const CREATE_PATIENCE: Duration = Duration::from_secs(4);
+
 /// How long sessions live.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
@@ -85,7 +91,7 @@ impl Lifetimes {
     /// How long a record outlives its session, so that a browser that comes back can be told that
     /// its session has ended, and is not taken for a stranger: a tenth of the idle timeout, at most
     /// a week. Nothing but that is done with it.
-    fn afterlife(&self) -> Duration {
+    pub fn afterlife(&self) -> Duration {
         (self.idle / 10).min(Duration::from_secs(7 * 24 * 3600))
     }
 
@@ -105,7 +111,7 @@ pub struct TokenVault {
     metrics: Metrics,
     cache: Arc<SessionCache>,
     /// Milliseconds after `born` until which the store is not asked where the cache can answer:
-    /// it failed a moment ago.
+    /// it failed a moment ago, or somebody is asking it. 0 where it answered last.
     store_failed_until: Arc<AtomicU64>,
     born: Instant,
 }
@@ -152,7 +158,20 @@ impl TokenVault {
             cookie_until: now.plus(self.lifetimes.cookie_max_age()),
             content: content.clone(),
         };
-        match self.store.create(&session.key, &self.seal(&session)).await? {
+        let record = self.seal(&session);
+        let begun = Instant::now();
+        let created = loop {
+            match self.store.create(&session.key, &record).await {
+                // The code that these tokens cost is spent: it is worth some patience.
+                Err(StoreError::Timeout | StoreError::Unavailable(_))
+                    if begun.elapsed() < CREATE_PATIENCE =>
+                {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                created => break created?,
+            }
+        };
+        match created {
             Created::Done => Ok((id, session)),
             Created::Exists => {
                 Err(StoreError::Unavailable("a new session id was taken already".into()).into())
@@ -195,8 +214,9 @@ impl TokenVault {
             self.metrics.cache_hit();
             return Ok(Some(session));
         }
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if now < self.store_failed_until.load(Ordering::Relaxed)
+        let until = self.store_failed_until.load(Ordering::Relaxed);
+        if until != 0
+            && !self.probes(until)
             && let Some(session) = self.cache.in_outage(key)
         {
             self.metrics.cache_hit();
@@ -205,11 +225,28 @@ impl TokenVault {
         self.metrics.cache_miss();
         match self.load(key).await {
             Err(VaultError(error)) if !matches!(*error, StoreError::Record(_)) => {
-                self.store_failed_until.store(now + PROBE_EVERY_MS, Ordering::Relaxed);
+                // From now on, since the store may have taken all its time to fail.
+                self.store_failed_until.store(self.age_ms() + PROBE_EVERY_MS, Ordering::Relaxed);
                 self.cache.in_outage(key).map(Some).ok_or(VaultError(error))
             }
-            loaded => loaded,
+            loaded => {
+                self.store_failed_until.store(0, Ordering::Relaxed);
+                loaded
+            }
         }
+    }
+
+    /// Whether this call is the one that asks a store that failed; the others are answered from
+    /// the cache meanwhile.
+    fn probes(&self, until: u64) -> bool {
+        let now = self.age_ms();
+        let next = now + PROBE_EVERY_MS;
+        let (won, lost) = (Ordering::Relaxed, Ordering::Relaxed);
+        now >= until && self.store_failed_until.compare_exchange(until, next, won, lost).is_ok()
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX / 2)
     }
 
     /// Writes new content over the version that `read` is.
@@ -263,9 +300,9 @@ impl TokenVault {
         let covered = session.expires_at >= session.content.ends_at.min(now.plus(self.lifetimes.idle));
         let cookie = session.cookie_until.since(now) < max_age / 2;
         let cookie_until = if cookie { now.plus(max_age) } else { session.cookie_until };
-        let kept_until = self.deadline(&session.content, now).plus(self.lifetimes.afterlife());
-        let deadlines = Deadlines { expires_at: kept_until, cookie_until };
-        (!covered || cookie).then_some(Slide { deadlines, cookie })
+        let expires_at = self.deadline(&session.content, now);
+        let deadlines = Deadlines { expires_at: expires_at.plus(session.content.afterlife), cookie_until };
+        (!covered || cookie).then_some(Slide { deadlines, expires_at, cookie })
     }
 
     /// Moves a session's deadlines.
@@ -274,8 +311,7 @@ impl TokenVault {
     /// [`VaultError`]: the next call asks again.
     pub async fn slide(&self, key: &Key, slide: Slide) -> Result<(), VaultError> {
         if self.store.touch(key, slide.deadlines).await? {
-            let expires_at = slide.deadlines.expires_at.minus(self.lifetimes.afterlife());
-            self.cache.slid(key, slide.deadlines, expires_at);
+            self.cache.slid(key, slide.deadlines, slide.expires_at);
         }
         Ok(())
     }
@@ -289,7 +325,7 @@ impl TokenVault {
         let plain = zeroize::Zeroizing::new(postcard::to_stdvec(&session.content).unwrap_or_default());
         Record {
             generation: session.generation,
-            expires_at: session.expires_at.plus(self.lifetimes.afterlife()),
+            expires_at: session.expires_at.plus(session.content.afterlife),
             cookie_until: session.cookie_until,
             sealed: self.keys.load().seal(&bound_to(&session.key, session.generation), &plain),
         }
@@ -308,14 +344,14 @@ impl TokenVault {
             }
         };
         self.metrics.record_opened(sealed.key_id.as_str());
-        let Ok(content) = postcard::from_bytes(&plain) else {
+        let Ok(content) = postcard::from_bytes::<SessionContent>(&plain) else {
             tracing::error!(target: "vault", "an authentic session record has content of no known form");
             return None;
         };
         Some(Session {
             key: *key,
             generation: record.generation,
-            expires_at: record.expires_at.minus(self.lifetimes.afterlife()),
+            expires_at: record.expires_at.minus(content.afterlife),
             cookie_until: record.cookie_until,
             content,
         })
@@ -335,6 +371,8 @@ impl TokenVault {
 #[derive(Debug, Clone, Copy)]
 pub struct Slide {
     deadlines: Deadlines,
+    /// When the session ends then.
+    expires_at: Timestamp,
     /// The browser's cookie is due to be set anew.
     pub cookie: bool,
 }

@@ -1,5 +1,13 @@
 //! The promises of the product, kept against real servers that play the outside world.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::needless_pass_by_value,
+    clippy::disallowed_methods,
+    missing_docs
+)]
 
 mod balancers;
 mod callback;
@@ -20,3 +28,4 @@ mod stores;
 mod streaming;
 mod support;
 mod token_endpoint;
+mod topologies;

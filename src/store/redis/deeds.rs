@@ -7,6 +7,9 @@
 //! no harm where nothing was lost: an end removes no later generation, and a replace neither goes
 //! back behind one nor brings back a record that is gone.
 //!
+//! Other processes repeat theirs a little before or after us. Until all have had the time, a record
+//! of which a change was told in the last minute is not read: it could be the one before.
+//!
 //! What nobody remembers any more is lost: the writes of a process that died in the same minute.
 
 use std::collections::{HashMap, VecDeque};
@@ -54,12 +57,24 @@ impl Deeds {
         });
     }
 
+    /// Somebody, maybe another process, ended or replaced this record.
+    pub(super) fn heard_of(&self, key: &Key) {
+        self.with(|lately, number| lately.heard.remember(number, *key, ()));
+    }
+
+    /// Whether what another primary has of this record may be what it was before another process
+    /// ended or replaced it. What we ended ourselves has been repeated before anybody asks.
+    pub(super) fn may_be_forgotten(&self, key: &Key) -> bool {
+        self.with(|lately, _| lately.heard.knows(key) && !lately.ends.knows(key))
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Lately, u64) -> T) -> T {
         let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
         lately.count += 1;
         let number = lately.count;
         lately.ends.prune(MOST_ENDS);
         lately.replaces.prune(MOST_REPLACES);
+        lately.heard.prune(MOST_ENDS);
         work(&mut lately, number)
     }
 
@@ -119,6 +134,8 @@ struct Lately {
     count: u64,
     ends: Memory<Generation>,
     replaces: Memory<Record>,
+    /// Changes that were told. Not repeated.
+    heard: Memory<()>,
 }
 
 impl Lately {
@@ -201,6 +218,7 @@ const AT_ONCE: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
     use super::*;
     use crate::model::SessionId;
 
@@ -233,8 +251,10 @@ mod tests {
     fn an_end_is_not_forgotten_for_a_replace_and_a_replace_not_for_an_older_one() {
         let names = Names::new("test");
         let deeds = Deeds::new(names, std::sync::Arc::new(crate::clock::SystemClock));
-        let sealed =
-            crate::crypto::Sealed { key_id: crate::crypto::KeyId::parse("key").unwrap(), bytes: vec![0; 40] };
+        let sealed = crate::crypto::Sealed {
+            key_id: crate::crypto::KeyId::parse("key").expect("a key id"),
+            bytes: vec![0; 40],
+        };
         let end = deeds.clock.now();
         let record = |generation| Record {
             generation: Generation(generation),

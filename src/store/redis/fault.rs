@@ -13,6 +13,8 @@ pub(super) enum Verdict {
     Slow,
     /// This server does not work for us just now, and did not run the command.
     Refused,
+    /// The slot is on its way from one node of a Cluster to another, and neither ran the command.
+    Moving,
     /// The answer is an error, the connection is fine.
     Answered,
 }
@@ -27,6 +29,9 @@ impl Verdict {
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ClusterDown,
             ) => Self::Refused,
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::TryAgain) => {
+                Self::Moving
+            }
             ErrorKind::Extension if error.code() == Some("NOAUTH") => Self::Refused,
             _ if error.is_timeout() => Self::Slow,
             _ if error.is_io_error() || error.is_unrecoverable_error() => Self::Lost,

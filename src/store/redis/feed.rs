@@ -200,7 +200,10 @@ impl Ear {
             return self.pulse.returned(bytes).map(|sent| sent + ALIVE);
         }
         match std::str::from_utf8(bytes).ok().and_then(|name| Key::from_hash_text(Place::Session, name)) {
-            Some(key) => self.listener.changed(&key),
+            Some(key) => {
+                self.link.heard_of(&key);
+                self.listener.changed(&key);
+            }
             // A later version may tell what this one does not understand.
             None => self.listener.interrupted(),
         }

@@ -3,7 +3,8 @@
 
 local owner, ttl = ARGV[1], tonumber(ARGV[2])
 local holder = redis.call('GET', KEYS[1])
-if not holder or holder == owner then
+-- A lease that never ends is none of ours: it would hold the session for good.
+if not holder or holder == owner or redis.call('PTTL', KEYS[1]) < 0 then
     redis.call('SET', KEYS[1], owner, 'PX', ttl)
     return -1
 end

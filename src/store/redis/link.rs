@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::connect::Connector;
 use super::deeds::Deeds;
@@ -34,7 +34,7 @@ use super::live::Live;
 use super::supervisor::supervise;
 use super::wire::Wire;
 use crate::settings::{Node, Topology};
-use crate::store::StoreError;
+use crate::store::{Key, StoreError};
 
 /// Whether a call may be made again when its answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub(super) struct Shared {
 pub(super) struct Standing {
     /// How often the primaries have changed.
     pub(super) changes: u64,
+    /// When they did last.
+    pub(super) changed_at: Option<Instant>,
     /// Servers that hear what is published through the connection.
     pub(super) nodes: Vec<Node>,
 }
@@ -136,6 +138,22 @@ impl Link {
         self.shared.standing.borrow().changes
     }
 
+    /// Whether the primaries have changed so lately that another instance may not have repeated its
+    /// writes yet.
+    pub(super) fn is_settling(&self) -> bool {
+        self.shared.standing.borrow().changed_at.is_some_and(|at| at.elapsed() < SETTLING)
+    }
+
+    /// A change of this record was told.
+    pub(super) fn heard_of(&self, key: &Key) {
+        self.shared.deeds.heard_of(key);
+    }
+
+    /// Whether the record may be one that another instance has ended or replaced, and will again.
+    pub(super) fn may_be_forgotten(&self, key: &Key) -> bool {
+        self.is_settling() && self.shared.deeds.may_be_forgotten(key)
+    }
+
     /// A write that began when the primaries had changed that often has been acknowledged and is
     /// remembered now. Where they have changed since, that may have been by an old one, too late for
     /// the repetition: it is repeated again.
@@ -177,9 +195,15 @@ impl Link {
                 }
             };
             let again = match live.judge(&fault) {
+                // Nodes disagree for a moment about whose it is; the client follows their words to
+                // and fro without a pause, and gives up.
+                Verdict::Moving if Instant::now() + MOVING_PAUSE < deadline => {
+                    sleep(MOVING_PAUSE).await;
+                    continue;
+                }
                 Verdict::Refused => true,
                 Verdict::Lost => repeat == Repeat::Allowed,
-                Verdict::Slow | Verdict::Answered => false,
+                Verdict::Slow | Verdict::Moving | Verdict::Answered => false,
             };
             if !again || first_fault.is_some() {
                 return Err(fault::store_error(&fault));
@@ -253,3 +277,10 @@ impl Shared {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
+
+/// Before a command is made again whose slot was on its way.
+const MOVING_PAUSE: Duration = Duration::from_millis(20);
+
+/// Instances find another primary within this time of each other: the longest pause between two
+/// attempts, and an attempt.
+const SETTLING: Duration = Duration::from_secs(2);

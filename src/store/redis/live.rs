@@ -79,7 +79,7 @@ impl Live {
     pub(super) fn judge(&self, error: &RedisError) -> Verdict {
         let verdict = Verdict::of(error);
         match (verdict, &self.wire) {
-            (Verdict::Answered, _) => self.answered(),
+            (Verdict::Answered | Verdict::Moving, _) => self.answered(),
             // A Cluster's connection mends the ones to its nodes; three strikes say it does not.
             (Verdict::Slow, _) | (Verdict::Lost, Wire::Cluster(_)) => self.strike(&fault::describe(error)),
             (Verdict::Lost | Verdict::Refused, _) => self.give_up(&fault::describe(error)),

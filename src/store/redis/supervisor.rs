@@ -101,7 +101,10 @@ impl Shared {
         }
         self.standing.send_if_modified(|standing| {
             let moved = changed || standing.nodes != nodes;
-            standing.changes += u64::from(changed);
+            if changed {
+                standing.changes += 1;
+                standing.changed_at = Some(Instant::now());
+            }
             standing.nodes = nodes;
             moved
         });

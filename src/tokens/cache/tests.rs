@@ -30,6 +30,7 @@ fn session(number: u8, token_length: usize) -> Arc<Session> {
                 expires_at: None,
             },
             tokens_since: at,
+            afterlife: Duration::from_secs(3600),
         },
     })
 }

@@ -119,6 +119,7 @@ fn content(user: &str) -> SessionContent {
         ends_at: now.plus(HOUR),
         tokens: TokenSet { access, refresh: None, expires_at: Some(now.plus(HOUR)) },
         tokens_since: now,
+        afterlife: HOUR,
     }
 }
 

@@ -34,14 +34,20 @@ impl ClusterSetup {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        let setup = Self { nodes };
+        setup.wait_until_whole().await;
+        setup
+    }
+
+    /// Waits until every node says that all slots are served.
+    pub(crate) async fn wait_until_whole(&self) {
         let began = Instant::now();
-        for node in &nodes {
+        for node in &self.nodes {
             while !node.ask::<String>(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
                 assert!(began.elapsed() < Duration::from_secs(30), "the cluster does not come up");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-        Self { nodes }
     }
 
     pub(crate) fn url(&self) -> String {

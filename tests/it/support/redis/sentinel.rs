@@ -57,6 +57,16 @@ impl SentinelSetup {
         cmd("SENTINEL").arg("failover").arg("whisk").query_async::<()>(&mut connection).await.unwrap();
     }
 
+    /// The port of the primary that a sentinel names.
+    pub(crate) async fn named(&self) -> u16 {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}/", self.sentinels[0].0)).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut question = cmd("SENTINEL");
+        question.arg("get-master-addr-by-name").arg("whisk");
+        let (_, port): (String, u16) = question.query_async(&mut connection).await.unwrap();
+        port
+    }
+
     async fn wait_until_complete(&self) {
         let began = Instant::now();
         for (port, _) in &self.sentinels {
