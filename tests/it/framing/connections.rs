@@ -61,3 +61,38 @@ async fn after_an_early_refusal_the_unread_body_is_nobody_s_request() {
     let lines: Vec<String> = stage.api.requests().iter().map(|request| request.request_line()).collect();
     assert!(lines.iter().all(|line| line == "GET /v2/second HTTP/1.1"), "{lines:?}");
 }
+
+/// RFC 9112 section 6.1: a client of HTTP/1.0 knows no chunks; the end of the connection is the end
+/// of the body. RFC 9110 section 7.8: a request for another protocol gets an ordinary answer, and
+/// is told that the connection ends with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_client_gets_no_chunks_and_an_upgrade_is_declined_openly() {
+    let world = crate::support::World::spawn().await;
+    let browser = world.logged_in().await;
+    let ask = |version: &str, more: &str| {
+        let cookie = browser.cookie_line();
+        let request = format!(
+            "GET /v2/download?bytes=20&chunked=1 {version}\r\nHost: app.test\r\nSec-Fetch-Site: same-origin\r\nCookie: {cookie}\r\n{more}\r\n"
+        );
+        let answer = crate::support::world::exchange(world.address(0), request.as_bytes());
+        String::from_utf8_lossy(&answer).to_ascii_lowercase()
+    };
+    let old = ask("HTTP/1.0", "");
+    assert!(old.starts_with("http/1.0 200") || old.starts_with("http/1.1 200"), "{old}");
+    assert!(!old.contains("transfer-encoding"), "{old}");
+    assert_eq!(old.split("\r\n\r\n").nth(1).map(str::len), Some(20), "{old}");
+    for protocol in ["h2c", "websocket"] {
+        let declined = ask("HTTP/1.1", &format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n"));
+        assert!(declined.starts_with("http/1.1 200"), "{declined}");
+        assert!(declined.contains("\r\nconnection: close"), "{declined}");
+    }
+}
+
+/// R72: a route is its path to the letter; nothing else that decodes to it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_is_its_path_to_the_letter() {
+    let world = crate::support::World::spawn().await;
+    for target in ["/auth/%6cogin", "/auth/logi%6e", "/%61uth/session", "/auth/session/"] {
+        world.browser().get(target).await.assert_problem(404, "not_found");
+    }
+}

@@ -177,3 +177,14 @@ fn call_until_refused(address: SocketAddr, request: &[u8]) -> (usize, Vec<String
 fn refuses(address: SocketAddr) -> bool {
     std::net::TcpStream::connect(address).is_err()
 }
+
+/// SIGHUP asks for keys to be read again; a process that has no file to read them from lives on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hang_up_ends_nothing() {
+    let world = world().spawn().await;
+    let mut process = process(&world, &[]).await;
+    let hung_up = std::process::Command::new("kill").args(["-HUP", &process.pid().to_string()]).status();
+    assert!(hung_up.unwrap().success());
+    process.record("SIGHUP: there is no sealing.keys_file to read again");
+    assert_eq!(process.ask_admin("/livez").0, 200);
+}

@@ -111,3 +111,17 @@ async fn a_body_that_cannot_be_sent_again_is_for_the_browser_to_repeat() {
     assert_eq!(browser.send(upload()).await.status, 200);
     assert_eq!((served(&world, "/v2/upload"), refreshes(&world)), (2, 1));
 }
+
+/// R42, W15: an endpoint that says 401 to every token costs a refresh now and then, and not one a
+/// call: each would take the token away from the calls beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_refuses_every_token_does_not_cost_a_refresh_a_call() {
+    let world = hourly().spawn().await;
+    let browser = world.logged_in().await;
+    for _ in 0..20 {
+        assert_eq!(browser.get("/v2/status/401").await.status, 401);
+        assert_eq!(browser.get("/v2/me").await.status, 200);
+    }
+    // The pause counts real seconds: one more where the machine is slow.
+    assert!((1..=3).contains(&refreshes(&world)), "{}", refreshes(&world));
+}

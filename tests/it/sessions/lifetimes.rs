@@ -145,3 +145,23 @@ async fn settled(browser: &crate::support::Browser) {
     })
     .await;
 }
+
+/// Contract §6.6: an operator who changes the timeouts logs nobody out; a session keeps what it was
+/// promised until it is used again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changed_timeouts_end_no_session_that_lives() {
+    let mut world = World::builder()
+        .redis()
+        .set("session.idle_timeout", "1h")
+        .set("session.absolute_timeout", "365d")
+        .spawn()
+        .await;
+    let cookie = world.logged_in().await.session_cookie().unwrap();
+    for timeout in ["30d", "1h", "365d", "30m"] {
+        world.restart(0, &[("session.idle_timeout", timeout)]);
+        let browser = world.browser();
+        browser.set_cookie("__Host-Http-whisk", &cookie);
+        assert_eq!(browser.get("/auth/session").await.json()["authenticated"], true, "{timeout}");
+        assert_eq!(browser.get("/v2/me").await.status, 200, "{timeout}");
+    }
+}
