@@ -16,7 +16,6 @@
 mod tests;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,9 +47,6 @@ impl CacheLimits {
 
 pub(super) struct SessionCache {
     shards: Vec<Mutex<Shard>>,
-    /// Grows when the feed breaks: entries of an earlier round are suspect.
-    round: AtomicU64,
-    broken_at: Mutex<Option<Instant>>,
     limits: CacheLimits,
     metrics: Metrics,
 }
@@ -64,54 +60,42 @@ struct Shard {
 struct Entry {
     session: Arc<Session>,
     read_at: Instant,
-    round: u64,
+    /// When the feed broke, if it has since the read.
+    suspect_since: Option<Instant>,
 }
 
 /// What was known when a read began. See [`SessionCache::put`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ticket {
     epoch: u64,
-    round: u64,
 }
 
 impl SessionCache {
     pub(super) fn new(limits: CacheLimits, metrics: Metrics) -> Self {
         let shard = || Mutex::new(Shard { epoch: 0, bytes: 0, entries: LruCache::new(MAX_SESSIONS) });
-        Self {
-            shards: (0..SHARDS).map(|_| shard()).collect(),
-            round: AtomicU64::new(0),
-            broken_at: Mutex::new(None),
-            limits,
-            metrics,
-        }
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), limits, metrics }
     }
 
     /// A session that is known to be current. Ask only while the feed is alive.
     pub(super) fn current(&self, key: &Key) -> Option<Arc<Session>> {
-        let round = self.round.load(Ordering::Acquire);
         let mut shard = self.shard(key);
         let entry = shard.entries.get(key)?;
-        (entry.round == round && entry.read_at.elapsed() < self.limits.max_age)
+        (entry.suspect_since.is_none() && entry.read_at.elapsed() < self.limits.max_age)
             .then(|| Arc::clone(&entry.session))
     }
 
     /// A session that was current not long ago, for when the store is away.
     pub(super) fn in_outage(&self, key: &Key) -> Option<Arc<Session>> {
-        let round = self.round.load(Ordering::Acquire);
-        let broken_at = *self.broken_at.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shard = self.shard(key);
         let entry = shard.entries.get(key)?;
-        let sure_until = match broken_at {
-            Some(broken_at) if entry.round < round => broken_at,
-            _ => entry.read_at + self.limits.max_age,
-        };
+        let sure_until = entry.suspect_since.unwrap_or(entry.read_at + self.limits.max_age);
         (Instant::now().saturating_duration_since(sure_until) < self.limits.outage_grace)
             .then(|| Arc::clone(&entry.session))
     }
 
     /// To be taken before the store is asked.
     pub(super) fn ticket(&self, key: &Key) -> Ticket {
-        Ticket { round: self.round.load(Ordering::Acquire), epoch: self.shard(key).epoch }
+        Ticket { epoch: self.shard(key).epoch }
     }
 
     /// Keeps what a read found, unless anything was told of its shard since `ticket`.
@@ -123,7 +107,7 @@ impl SessionCache {
         if shard.epoch != ticket.epoch {
             return;
         }
-        let entry = Entry { session: Arc::clone(session), read_at: Instant::now(), round: ticket.round };
+        let entry = Entry { session: Arc::clone(session), read_at: Instant::now(), suspect_since: None };
         shard.bytes += session.weight();
         if let Some((_, old)) = shard.entries.push(session.key, entry) {
             shard.bytes = shard.bytes.saturating_sub(old.session.weight());
@@ -163,31 +147,29 @@ impl Listener for SessionCache {
         self.drop_session(key);
     }
 
-    /// What was read in this round becomes suspect; what was suspect before is dropped, unless the
-    /// round has brought nothing: then the feed has not come back since.
+    /// What is known becomes suspect, if it was not before.
     fn interrupted(&self) {
-        let round = self.round.load(Ordering::Acquire);
-        let mut any = false;
+        let now = Instant::now();
+        let mut flushed = false;
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             shard.epoch = shard.epoch.wrapping_add(1);
-            any = any || shard.entries.iter().any(|(_, entry)| entry.round == round);
-        }
-        if !any {
-            return;
-        }
-        *self.broken_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.round.store(round.wrapping_add(1), Ordering::Release);
-        self.metrics.cache_flush();
-        for shard in &self.shards {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let old: Vec<Key> =
-                shard.entries.iter().filter(|(_, entry)| entry.round < round).map(|(key, _)| *key).collect();
-            for key in old {
-                if let Some(entry) = shard.entries.pop(&key) {
-                    shard.bytes = shard.bytes.saturating_sub(entry.session.weight());
+            let mut useless = Vec::new();
+            for (key, entry) in shard.entries.iter_mut() {
+                flushed = flushed || entry.suspect_since.is_none();
+                let since = *entry.suspect_since.get_or_insert(now);
+                if now.saturating_duration_since(since) >= self.limits.outage_grace {
+                    useless.push(*key);
                 }
             }
+            for key in useless {
+                if let Some(old) = shard.entries.pop(&key) {
+                    shard.bytes = shard.bytes.saturating_sub(old.session.weight());
+                }
+            }
+        }
+        if flushed {
+            self.metrics.cache_flush();
         }
     }
 }
