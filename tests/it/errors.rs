@@ -144,7 +144,7 @@ async fn an_error_answers_head_without_a_body() {
     assert!(answer.body.is_empty());
 }
 
-/// Contract §5 `internal_error`: a bug costs its own request and nothing else, and its text, which
+/// R114, contract §5 `internal_error`: a bug costs its own request and nothing else, and its text, which
 /// may hold anything, is in no log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bug_is_one_500_and_the_process_lives_on() {
