@@ -167,11 +167,13 @@ impl Application {
             let (limits, proto) =
                 (BodyLimits::from(&settings.forward), if public_url.secure() { "https" } else { "http" });
             let (host, metrics) = (public_url.authority().to_owned(), metrics.clone());
+            let lifecycle = lifecycle.clone();
             move |forwarder| Forwarding {
                 forwarder,
                 limits,
                 proto,
                 host: host.clone(),
+                lifecycle: lifecycle.clone(),
                 metrics: metrics.clone(),
             }
         };

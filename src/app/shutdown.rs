@@ -8,9 +8,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{Application, StartError};
+
+/// For answers that say why there is no other, at the end of `server.shutdown_grace`.
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// Tells an application to stop: the first call drains, a second one skips the delay.
 #[derive(Debug, Clone)]
@@ -61,9 +64,17 @@ impl Application {
         } else {
             self.door.close(&public).await;
         }
+        // What still waits for a token then is told so, rather than cut off.
+        let (lifecycle, last_word) =
+            (self.lifecycle.clone(), end - LAST_WORD.min(settings.shutdown_grace / 4));
+        let telling = tokio::spawn(async move {
+            sleep_until(last_word).await;
+            lifecycle.give_up();
+        });
         let stopping = tokio::spawn(public.stop(true));
         let _ = timeout_at(end, &mut serving).await;
         let _ = timeout_at(end, stopping).await;
+        telling.abort();
         for task in &self.background {
             task.abort();
         }

@@ -16,10 +16,11 @@ use super::admission::{Admission, Admitted, METHODS, length};
 use super::bridge::{self, BodyLimits};
 use super::browser_session::BrowserSession;
 use super::envelope::Client;
+use super::lifecycle::Lifecycle;
 use super::notes::Notes;
 use super::problem::Problem;
 use crate::telemetry::{Metrics, Outcome, Route, UpstreamOutcome, session_digest};
-use crate::tokens::{AfterUnauthorized, Allowance, TokenBroker, UnauthorizedBody};
+use crate::tokens::{AccessTokenError, AfterUnauthorized, Allowance, TokenBroker, UnauthorizedBody};
 use crate::upstream::{self, Answer, Call, CallBody, ClientHop, Forwarder, RequestBodyError, UpstreamPath};
 
 /// How much of an API's 401 is read to learn its cause, in bytes.
@@ -36,6 +37,8 @@ pub struct Forwarding {
     pub proto: &'static str,
     /// Under which host, for `X-Forwarded-Host`.
     pub host: String,
+    /// Tells when no call may wait any longer.
+    pub lifecycle: Lifecycle,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -62,7 +65,7 @@ pub async fn forward(
     let id = session.id().ok_or(Problem::new(Outcome::LoginRequired))?;
     notes.note(|noted| noted.session = Some(session_digest(id)));
     let result = async {
-        let allowance = walk.broker.access_token(id).await?;
+        let allowance = walk.unless_given_up(walk.broker.access_token(id)).await?;
         notes.note(|noted| noted.refreshed = allowance.refreshed);
         if allowance.renew_cookie {
             session.renew();
@@ -111,7 +114,7 @@ impl Walk {
             return Ok(answer);
         }
         let body = dead_token(&answer.peek(PEEK).await);
-        let retried = match self.broker.after_unauthorized(&allowance, body).await? {
+        let retried = match self.unless_given_up(self.broker.after_unauthorized(&allowance, body)).await? {
             AfterUnauthorized::Relay => return Ok(answer),
             AfterUnauthorized::Retry(retried) => retried,
         };
@@ -128,6 +131,19 @@ impl Walk {
             self.broker.refused_again(&retried);
         }
         Ok(answer)
+    }
+
+    /// Waits for what has to do with tokens, until the process gives up waiting. The call has not
+    /// been carried out then.
+    async fn unless_given_up<T>(
+        &self,
+        work: impl Future<Output = Result<T, AccessTokenError>>,
+    ) -> Result<T, Problem> {
+        tokio::select! {
+            biased;
+            result = work => Ok(result?),
+            () = self.forwarding.lifecycle.gave_up() => Err(Problem::new(Outcome::ShuttingDown)),
+        }
     }
 
     async fn send(&self, call: &mut Call, allowance: &Allowance, notes: &Notes) -> Result<Answer, Problem> {

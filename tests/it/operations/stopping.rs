@@ -127,6 +127,30 @@ async fn a_refresh_in_flight_is_stored_before_the_end() {
     assert_eq!(world.sandbox.journal().grants("refresh_token"), 1);
 }
 
+/// Contract §5 `shutting_down`: a call that still waits for a token when `server.shutdown_grace` is
+/// over is told so; the session lives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutting_down_is_the_answer_when_the_grace_is_over() {
+    let world = world().set("server.shutdown_grace", "2s").spawn().await;
+    let mut process = process(&world, &[]).await;
+    let browser = Arc::new(browser_at(&world, &process));
+    browser.log_in().await;
+    world.sandbox.expire_access_tokens();
+    let gate = Gate::new();
+    world.sandbox.behaviour(|behaviour| behaviour.token_faults.push_back(TokenFault::Gate(gate.clone())));
+    let call = tokio::spawn({
+        let browser = Arc::clone(&browser);
+        async move { browser.try_send(Call::get("/v2/me").reaches_the_api()).await }
+    });
+    gate.reached().await;
+    process.term();
+    let answer = call.await.unwrap().unwrap_or_else(|error| panic!("{error}: {}", process.logs()));
+    answer.assert_problem(503, "shutting_down");
+    assert!(answer.set_cookies().is_empty());
+    gate.open();
+    assert_eq!(process.wait().await.code(), Some(0), "{}", process.logs());
+}
+
 /// R123: of connections that come until the listener closes, each is either refused or answered.
 /// A balancer that does not know of a drain loses no call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
