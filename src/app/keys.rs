@@ -67,15 +67,8 @@ fn beside(store: &Path) -> Result<Vec<settings::SealingKey>, KeyError> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(failed)?;
     }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-        Ok(mut file) => {
-            let line = Zeroizing::new(key_line("local"));
-            file.write_all(line.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(failed)?;
-            file.sync_all().map_err(failed)?;
-            tracing::info!(target: "settings", path = %path.display(), "a sealing key was made; keep it with the store");
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed(error)),
+    if !path.try_exists().map_err(failed)? {
+        make(&path).map_err(failed)?;
     }
     let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(failed)?);
     let keys =
@@ -84,6 +77,28 @@ fn beside(store: &Path) -> Result<Vec<settings::SealingKey>, KeyError> {
         return Err(KeyError::Malformed { path, fault: "it holds no key" });
     }
     Ok(keys)
+}
+
+/// Makes a key file that is there in full or not at all: a crash half-way must not leave one that
+/// no later start can use. A file that another start has made meanwhile stays.
+fn make(path: &Path) -> io::Result<()> {
+    let draft = path.with_extension(format!("key.{}", std::process::id()));
+    let line = Zeroizing::new(key_line("local"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let written = file
+        .write_all(line.as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| std::fs::hard_link(&draft, path));
+    std::fs::remove_file(&draft)?;
+    match written {
+        Ok(()) => {
+            tracing::info!(target: "settings", path = %path.display(), "a sealing key was made; keep it with the store");
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads the key file again at each SIGHUP and whenever it has changed, and puts the new ring in
