@@ -26,8 +26,8 @@ use crate::login::LoginFlow;
 use crate::oauth;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
-    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Reception,
-    TrustedProxies, admin, keep_reader, listen, session_middleware,
+    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Limits,
+    Reception, TrustedProxies, admin, keep_reader, listen, session_middleware,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
@@ -121,20 +121,27 @@ impl Application {
         let server = oauth::Client::new(&settings.whisk, redirect_uri, clock.clone())?;
         let lifetimes =
             Lifetimes { idle: settings.session.idle_timeout, absolute: settings.session.absolute_timeout };
-        let limits =
+        let cache =
             CacheLimits { max_age: settings.store.cache_max_age, outage_grace: settings.store.outage_grace };
         let vault = TokenVault::new(
             Arc::clone(&store),
             Arc::clone(&keys),
             clock.clone(),
             lifetimes,
-            limits,
+            cache,
             metrics.clone(),
         );
         let timing =
             Timing { refresh_ahead: settings.session.refresh_ahead, server_timeout: settings.whisk.timeout };
         let broker =
             TokenBroker::new(vault, server.clone(), clock.clone(), tasks.clone(), watch.clone(), timing);
+        let limits = Limits::new(
+            &settings.limits,
+            Arc::clone(&store),
+            Arc::clone(&keys),
+            clock.clone(),
+            metrics.clone(),
+        );
         let flow = LoginFlow::new(
             Arc::clone(&store),
             Arc::clone(&keys),
@@ -163,6 +170,7 @@ impl Application {
             &settings.whisk.forbidden_query,
         ));
         let forwarders = Forwarders::new(&settings, &routes)?;
+        let sessions = limits.sessions();
         let forwarding = {
             let (limits, proto) =
                 (BodyLimits::from(&settings.forward), if public_url.secure() { "https" } else { "http" });
@@ -174,6 +182,7 @@ impl Application {
                 proto,
                 host: host.clone(),
                 lifecycle: lifecycle.clone(),
+                sessions: sessions.clone(),
                 metrics: metrics.clone(),
             }
         };
@@ -183,12 +192,13 @@ impl Application {
             Some(file) => tasks.spawn(keys::follow(file, Arc::clone(&keys), metrics.clone())),
             None => tasks.spawn(keys::ignore_hang_ups()),
         });
-        let public_metrics = metrics.clone();
+        let (public_metrics, public_limits) = (metrics.clone(), limits.clone());
         let (listener, address) = door::bind("server.listen", settings.server.listen)?;
         let door = door::Door::of(&listener).map_err(StartError::Server)?;
         let max_age = lifetimes.cookie_max_age();
         let admission = Admission::new(Arc::clone(&routes), gate.clone(), settings.forward.max_body);
-        let reception = Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone());
+        let reception =
+            Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone(), limits.clone());
         let grace = settings.server.shutdown_grace;
         let public = listen(listener, settings.server.workers, grace, reception, move || {
             let (envelope, cookie_keys) = (envelope.clone(), cookie_keys.clone());
@@ -200,6 +210,7 @@ impl Application {
                 .app_data(web::Data::new(admission.clone()))
                 .app_data(web::Data::new(cookies.clone()))
                 .app_data(web::Data::new(public_metrics.clone()))
+                .app_data(web::Data::new(public_limits.clone()))
                 .app_data(web::Data::new(forwarding(forwarders.take())))
                 .wrap(session)
                 .wrap(from_fn(move |request, next| {
@@ -224,6 +235,7 @@ impl Application {
                 let server = HttpServer::new(move || {
                     App::new()
                         .app_data(web::Data::new(metrics.clone()))
+                        .app_data(web::Data::new(limits.clone()))
                         .app_data(web::Data::new(health.clone()))
                         .app_data(web::Data::new(lifecycle.clone()))
                         .configure(admin::configure)

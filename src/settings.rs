@@ -14,6 +14,7 @@ mod csrf;
 mod fault;
 mod forward;
 mod layer;
+mod limits;
 mod quantity;
 mod reader;
 mod sealing;
@@ -34,6 +35,7 @@ pub use csrf::Csrf;
 pub use fault::{Fault, Faults};
 pub use forward::{Forward, RoutePattern};
 pub use layer::environment;
+pub use limits::Limits;
 pub use sealing::{Sealing, SealingKey, parse_keys};
 pub use server::Server;
 pub use session::{SameSite, Session};
@@ -79,6 +81,8 @@ sections! {
     forward: Forward,
     /// The gate against requests that another site forged.
     csrf: Csrf,
+    /// How often one address, or one session, may do what costs others.
+    limits: Limits,
 }
 
 impl Settings {

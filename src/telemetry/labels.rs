@@ -135,6 +135,8 @@ label! {
         Lease = "lease",
         /// Give it back.
         Release = "release",
+        /// Count in a bucket that instances share.
+        Charge = "charge",
         /// A sign of life.
         Check = "check",
         /// Walk over all keys.
@@ -194,6 +196,24 @@ impl UpstreamOutcome {
             400..=499 => Self::ClientError,
             _ => Self::ServerError,
         }
+    }
+}
+
+label! {
+    /// What is limited (`limits.*`), named as its setting is.
+    Limit {
+        /// Logins begun, a client address.
+        Logins = "logins",
+        /// Anonymous users created, a client address.
+        AnonymousUsers = "anonymous_users",
+        /// Callbacks failed, a client address.
+        FailedCallbacks = "failed_callbacks",
+        /// Session cookies that name no session, a client address.
+        UnknownCookies = "unknown_cookies",
+        /// Calls of one session at the same time.
+        SessionInFlight = "session_in_flight",
+        /// Calls of one session a second.
+        SessionCallsPerSecond = "session_calls_per_second",
     }
 }
 

@@ -17,12 +17,12 @@ use std::sync::{Arc, OnceLock};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use ::metrics::{Counter, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
+use ::metrics::{Counter, Gauge, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::names::*;
 use super::labels::{
-    CsrfReason, Label, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation,
+    CsrfReason, Label, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation,
     StoreOutcome, UpstreamOutcome,
 };
 use crate::model::Principal;
@@ -54,6 +54,8 @@ struct Inner {
     upstream_calls: Vec<Counter>,
     upstream_seconds: Histogram,
     csrf_refusals: Vec<Counter>,
+    limited: Vec<Counter>,
+    limited_addresses: Vec<Gauge>,
     records_opened: RwLock<HashMap<String, Counter>>,
     records_opened_by_other: Counter,
 }
@@ -93,6 +95,8 @@ impl Metrics {
             upstream_calls: counters::<UpstreamOutcome>(&recorder, UPSTREAM_CALLS, "outcome"),
             upstream_seconds: register_histogram(&recorder, UPSTREAM_SECONDS, &[]),
             csrf_refusals: counters::<CsrfReason>(&recorder, CSRF_REFUSALS, "reason"),
+            limited: counters::<Limit>(&recorder, LIMITED, "limit"),
+            limited_addresses: gauges::<Limit>(&recorder, LIMITED_ADDRESSES, "limit"),
             records_opened: RwLock::default(),
             records_opened_by_other: register_counter(&recorder, RECORDS_OPENED, &[("key_id", "other")]),
             recorder,
@@ -177,6 +181,18 @@ impl Metrics {
         increment(&self.inner.csrf_refusals, reason);
     }
 
+    /// A limit refused a request.
+    pub fn limited(&self, limit: Limit) {
+        increment(&self.inner.limited, limit);
+    }
+
+    /// So many addresses, or sessions, are remembered for a limit.
+    pub fn limit_remembers(&self, limit: Limit, count: usize) {
+        if let Some(gauge) = self.inner.limited_addresses.get(limit.index()) {
+            gauge.set(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+
     /// A record was opened with that key. When a retired key's count stands still, it may go.
     pub fn record_opened(&self, key_id: &str) {
         let known = self.inner.records_opened.read().unwrap_or_else(PoisonError::into_inner);
@@ -235,6 +251,10 @@ fn counters<L: Label>(
     L::VALUES.iter().map(|value| register_counter(recorder, name, &[(label, value)])).collect()
 }
 
+fn gauges<L: Label>(recorder: &PrometheusRecorder, name: &'static str, label: &'static str) -> Vec<Gauge> {
+    L::VALUES.iter().map(|value| recorder.register_gauge(&key(name, &[(label, value)]), &METADATA)).collect()
+}
+
 fn histograms<L: Label>(
     recorder: &PrometheusRecorder,
     name: &'static str,
@@ -270,7 +290,9 @@ fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
 }
 
 fn describe(recorder: &PrometheusRecorder) {
-    recorder.describe_gauge(BUILD_INFO.into(), None, "1, with the version as a label".into());
+    for (name, text) in GAUGES {
+        recorder.describe_gauge(name.into(), None, text.into());
+    }
     for (name, text) in COUNTERS {
         recorder.describe_counter(name.into(), None, text.into());
     }

@@ -18,6 +18,7 @@ mod errors;
 mod faults;
 mod forwarding;
 mod framing;
+mod limits;
 mod login;
 mod migrations;
 mod operations;

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! {prefix}:s:{HASH}    a session          {prefix}:l:{HASH}    a lease
-//! {prefix}:t:{HASH}    a login            {prefix}:schema      the layout's version
+//! {prefix}:t:{HASH}    a login            {prefix}:r:{HASH}    a limit's bucket
+//! {prefix}:schema      the layout's version
 //! ```
 //! and the channel `{prefix}:feed`. The braces around the hash stand in the key: they are a
 //! Cluster's hash tag, so that a record and its lease live on one node.
 
+use crate::model::Digest;
 use crate::store::{Key, Place};
 
 /// The names below one prefix.
@@ -27,6 +29,10 @@ impl Names {
 
     pub(super) fn lease(&self, key: &Key) -> String {
         format!("{}:l:{{{}}}", self.prefix, key.hash_text())
+    }
+
+    pub(super) fn bucket(&self, digest: &Digest) -> String {
+        format!("{}:r:{{{}}}", self.prefix, digest.text())
     }
 
     pub(super) fn schema(&self) -> String {

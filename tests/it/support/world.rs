@@ -206,6 +206,10 @@ impl WorldBuilder {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
+        // All browsers of a world have one address; `limits` has these on, one by one.
+        for limit in ["logins", "anonymous_users", "failed_callbacks", "unknown_cookies"] {
+            settings.insert(format!("limits.{limit}"), "off".to_owned());
+        }
         settings.extend(self.settings);
         let clock = ManualClock::new();
         let instances = (0..self.instances).map(|_| Instance::start(&settings, Arc::clone(&clock))).collect();
