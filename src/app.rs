@@ -21,13 +21,16 @@ use tokio::runtime::Handle;
 pub use keys::{KeyError, key_line, ring as sealing_keys};
 pub use shutdown::{Stop, on_signals};
 
+use crate::anonymous::AnonymousFlow;
 use crate::clock::{SharedClock, SystemClock};
 use crate::login::LoginFlow;
 use crate::oauth;
+use crate::server::auth::anonymous::AnonymousAccess;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
     Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Limits,
     Reception, TrustedProxies, admin, keep_reader, listen, session_middleware,
+    VisitorCookies,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
@@ -154,6 +157,27 @@ impl Application {
         );
 
         let names = CookieNames::new(public_url.secure());
+        let anonymous = match settings.anonymous.enabled {
+            false => None,
+            true => {
+                let origin = public_url.origin();
+                let endpoint = oauth::AnonymousEndpoint::new(&settings, origin, clock.clone())?;
+                Some(AnonymousAccess {
+                    flow: AnonymousFlow::new(
+                        Arc::clone(&store),
+                        Arc::clone(&keys),
+                        clock.clone(),
+                        endpoint,
+                        broker.clone(),
+                        tasks.clone(),
+                        metrics.clone(),
+                        settings.whisk.timeout,
+                    ),
+                    visitors: VisitorCookies::new(names.clone(), Arc::clone(&keys), clock.clone()),
+                    limits: limits.clone(),
+                })
+            }
+        };
         let same_site = match settings.session.same_site {
             SameSite::Strict => actix_web::cookie::SameSite::Strict,
             SameSite::Lax => actix_web::cookie::SameSite::Lax,
@@ -206,6 +230,7 @@ impl Application {
             App::new()
                 .app_data(web::Data::new(broker.clone()))
                 .app_data(web::Data::new(flow.clone()))
+                .app_data(web::Data::new(anonymous.clone()))
                 .app_data(web::Data::new(gate.clone()))
                 .app_data(web::Data::new(admission.clone()))
                 .app_data(web::Data::new(cookies.clone()))

@@ -9,6 +9,7 @@ mod return_to;
 mod scopes;
 mod timestamp;
 mod tokens;
+mod visitor;
 
 pub use identifiers::{Digest, Generation, Principal, SessionId};
 pub use rate::Rate;
@@ -16,3 +17,4 @@ pub use return_to::{InvalidReturnTo, ReturnTo};
 pub use scopes::Scopes;
 pub use timestamp::Timestamp;
 pub use tokens::{AccessToken, InvalidToken, RefreshToken, Secret, TokenSet};
+pub use visitor::{Visitor, VisitorId};

@@ -24,6 +24,7 @@ mod reception;
 #[cfg(feature = "dev")]
 pub mod sample_page;
 mod unread;
+mod visitor_cookie;
 
 pub use admission::Admission;
 pub use bridge::BodyLimits;
@@ -41,3 +42,4 @@ pub use notes::Notes;
 pub use problem::Problem;
 pub use reception::Reception;
 pub use unread::keep_reader;
+pub use visitor_cookie::VisitorCookies;

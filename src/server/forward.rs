@@ -84,7 +84,11 @@ pub async fn forward(
             bridge::request_body(&request, payload, walk.forwarding.limits).await.map_err(body_problem)?;
         notes.note(|noted| noted.bytes_in = length(request.headers()).unwrap_or(0));
         let call = walk.forwarding.call(&request, path, body)?;
-        walk.call(call, allowance, &notes).await
+        let answer = walk.call(call, allowance.clone(), &notes).await?;
+        if answer.status.as_u16() < 400 && walk.broker.succeeded(&allowance) {
+            session.renew();
+        }
+        Ok(answer)
     }
     .await;
     if let Err(problem) = &result {
@@ -150,9 +154,10 @@ impl Walk {
             );
         }
         drop(answer);
-        let answer = self.send(&mut call, &retried, notes).await?;
+        let mut answer = self.send(&mut call, &retried, notes).await?;
         if answer.status.as_u16() == 401 {
-            self.broker.refused_again(&retried);
+            let body = dead_token(&answer.peek(PEEK).await);
+            self.unless_given_up(self.broker.refused_again(&retried, body)).await?;
         }
         Ok(answer)
     }

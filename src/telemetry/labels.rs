@@ -93,6 +93,22 @@ label! {
 }
 
 label! {
+    /// What became of a visitor's wish for an anonymous user.
+    AnonymousOutcome {
+        /// Whisk made one, and a session began.
+        Created = "created",
+        /// The visitor has one already: another call asked for it.
+        Joined = "joined",
+        /// Whisk refused, or answered what cannot be used. The operator has to look.
+        Invalid = "invalid",
+        /// Whisk or the store gave no usable answer.
+        Unavailable = "unavailable",
+        /// Whisk made one, or may have, and no session holds it.
+        Lost = "lost",
+    }
+}
+
+label! {
     /// Why a session ended.
     SessionEnd {
         /// `POST /auth/logout`.
@@ -109,6 +125,8 @@ label! {
         RotationLost = "rotation_lost",
         /// The access token died and there was no refresh token.
         NoRefreshToken = "no_refresh_token",
+        /// The API called an anonymous user's token dead that was just new.
+        TokenDead = "token_dead",
         /// Its record cannot be opened: the key is gone or the bytes are not ours.
         Unreadable = "unreadable",
         /// An operator ended it.

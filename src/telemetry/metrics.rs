@@ -22,8 +22,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 use self::names::*;
 use super::labels::{
-    CsrfReason, Label, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation,
-    StoreOutcome, UpstreamOutcome,
+    AnonymousOutcome, CsrfReason, Label, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd,
+    StoreOperation, StoreOutcome, UpstreamOutcome,
 };
 use crate::model::Principal;
 
@@ -44,6 +44,7 @@ struct Inner {
     request_seconds: Vec<Histogram>,
     refreshes: Vec<Counter>,
     logins: Vec<Counter>,
+    anonymous_users: Vec<Counter>,
     sessions_started: [Counter; 2],
     sessions_ended: Vec<Counter>,
     store_operations: Vec<OnceLock<Counter>>,
@@ -81,6 +82,7 @@ impl Metrics {
             request_seconds: histograms::<Route>(&recorder, REQUEST_SECONDS, "route"),
             refreshes: counters::<RefreshOutcome>(&recorder, REFRESHES, "outcome"),
             logins: counters::<LoginOutcome>(&recorder, LOGINS, "outcome"),
+            anonymous_users: counters::<AnonymousOutcome>(&recorder, ANONYMOUS_USERS, "outcome"),
             sessions_started: [started("user"), started("anonymous")],
             sessions_ended: counters::<SessionEnd>(&recorder, SESSIONS_ENDED, "reason"),
             store_operations: unseen::<StoreOperation, StoreOutcome>(),
@@ -132,6 +134,11 @@ impl Metrics {
     /// A login came this far.
     pub fn login(&self, outcome: LoginOutcome) {
         increment(&self.inner.logins, outcome);
+    }
+
+    /// A visitor wished for an anonymous user.
+    pub fn anonymous_user(&self, outcome: AnonymousOutcome) {
+        increment(&self.inner.anonymous_users, outcome);
     }
 
     /// A session began.

@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod anonymous;
 mod balancers;
 mod callback;
 mod cli;

@@ -39,6 +39,27 @@ fn a_limit_is_a_number_a_period_or_off() {
 
 /// W22: the call's form is a matter of settings; https as for the API.
 #[test]
+fn the_call_that_creates_an_anonymous_user_is_a_url_a_header_and_a_json_object() {
+    judge(
+        "anonymous.create_url",
+        &["https://graph.whisk.com/auth/anonymous/create", "http://127.0.0.1:8081/x/v1/a", "https://h.test"],
+        &["", "http://login.whisk.com/auth", "https://u@h.test/", "https://h.test/?q=1", "login.whisk.com"],
+    );
+    judge("anonymous.origin", &["", "https://www.example.com"], &["null", "https://h.test/x", "http://h.test"]);
+    judge(
+        "anonymous.client_id_header",
+        &["", "x-whisk-client-id", "X-Client_Id"],
+        &["cookie", "Origin", "authorization", "content-length", "x y", "x:y", "é"],
+    );
+    judge(
+        "anonymous.body",
+        &[r#"{"grant_type":"anonymous","client_id":"{client_id}"}"#, r#"{"a":{"b":["{client_id}"]}}"#],
+        &["", "{}", r#"{"user_params":{}}"#, r#"{"{client_id}":1}"#, r#"["{client_id}"]"#, "{client_id}"],
+    );
+    with(&[("anonymous.client_id_header", "x-whisk-client-id"), ("anonymous.body", "{}")]).unwrap();
+}
+
+#[test]
 fn a_public_url_is_an_origin_as_a_browser_writes_it() {
     for (text, origin, authority) in [
         ("https://app.example.com", "https://app.example.com", "app.example.com"),

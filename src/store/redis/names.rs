@@ -3,7 +3,7 @@
 //! ```text
 //! {prefix}:s:{HASH}    a session          {prefix}:l:{HASH}    a lease
 //! {prefix}:t:{HASH}    a login            {prefix}:r:{HASH}    a limit's bucket
-//! {prefix}:schema      the layout's version
+//! {prefix}:v:{HASH}    a visitor          {prefix}:schema      the layout's version
 //! ```
 //! and the channel `{prefix}:feed`. The braces around the hash stand in the key: they are a
 //! Cluster's hash tag, so that a record and its lease live on one node.
@@ -53,7 +53,7 @@ impl Names {
     pub(super) fn told(&self, key: &Key) -> (String, String) {
         match key.place() {
             Place::Session => (self.feed(), key.hash_text()),
-            Place::Login => (String::new(), String::new()),
+            Place::Login | Place::Visitor => (String::new(), String::new()),
         }
     }
 
@@ -66,7 +66,10 @@ impl Names {
     pub(super) fn pattern(&self, place: Option<Place>) -> String {
         match place {
             Some(place) => format!("{}:{}:{{*}}", self.prefix, place.letter()),
-            None => format!("{}:[{}{}]:{{*}}", self.prefix, Place::Session.letter(), Place::Login.letter()),
+            None => {
+                let letters: String = Place::ALL.map(Place::letter).into_iter().collect();
+                format!("{}:[{letters}]:{{*}}", self.prefix)
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The names of the metrics, and their `# HELP` lines. Dashboards and alerts rely on them.
 
+pub(super) const ANONYMOUS_USERS: &str = "whisk_bff_anonymous_users_total";
 pub(super) const BUILD_INFO: &str = "whisk_bff_build_info";
 pub(super) const CACHE_FLUSHES: &str = "whisk_bff_cache_flushes_total";
 pub(super) const CACHE_HITS: &str = "whisk_bff_cache_hits_total";
@@ -19,7 +20,8 @@ pub(super) const STORE_OPERATION_SECONDS: &str = "whisk_bff_store_operation_seco
 pub(super) const UPSTREAM_CALLS: &str = "whisk_bff_upstream_calls_total";
 pub(super) const UPSTREAM_SECONDS: &str = "whisk_bff_upstream_seconds";
 
-pub(super) const COUNTERS: [(&str, &str); 13] = [
+pub(super) const COUNTERS: [(&str, &str); 14] = [
+    (ANONYMOUS_USERS, "Anonymous users wished for, by what became of it"),
     (CACHE_FLUSHES, "Times the cache of session records was emptied"),
     (CACHE_HITS, "Session records served from the process"),
     (CACHE_MISSES, "Session records asked of the store"),

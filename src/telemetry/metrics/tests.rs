@@ -27,6 +27,7 @@ fn every_event_counts_under_its_labels() {
     metrics.request(Route::Callback, Outcome::LoginExpired, Duration::ZERO);
     metrics.refresh(RefreshOutcome::Joined);
     metrics.login(LoginOutcome::Begun);
+    metrics.anonymous_user(AnonymousOutcome::Created);
     metrics.session_started(Principal::Anonymous);
     metrics.session_ended(SessionEnd::NoRefreshToken);
     metrics.store_operation(StoreOperation::Load, StoreOutcome::Timeout, Duration::from_millis(500));
@@ -51,6 +52,7 @@ fn every_event_counts_under_its_labels() {
         (r#"request_seconds_count{route="forward"}"#, 2.0),
         (r#"refreshes_total{outcome="joined"}"#, 1.0),
         (r#"logins_total{outcome="begun"}"#, 1.0),
+        (r#"anonymous_users_total{outcome="created"}"#, 1.0),
         (r#"sessions_started_total{kind="anonymous"}"#, 1.0),
         (r#"sessions_ended_total{reason="no_refresh_token"}"#, 1.0),
         (r#"store_operations_total{operation="load",outcome="timeout"}"#, 1.0),
