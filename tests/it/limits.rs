@@ -21,6 +21,20 @@ mod telling;
 const FEW: &str = "4/40m";
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// A limit, what it counts, and how that is answered while it is not too much.
+struct Kind {
+    limit: &'static str,
+    call: fn() -> Call,
+    status: u16,
+}
+
+/// (Anonymous users are in `anonymous`.)
+const KINDS: [Kind; 3] = [
+    Kind { limit: "logins", call: login, status: 302 },
+    Kind { limit: "failed_callbacks", call: foreign_callback, status: 400 },
+    Kind { limit: "unknown_cookies", call: made_up, status: 401 },
+];
+
 /// A world with that limit alone, behind a proxy that says who calls.
 fn world(limit: &str, rate: &str) -> WorldBuilder {
     World::builder().set("server.trusted_proxies", "127.0.0.0/8").set(&format!("limits.{limit}"), rate)
@@ -73,12 +87,7 @@ fn assert_limited(answer: &Answer) -> Duration {
 /// not before. Another address has a limit of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_too_many_is_told_when_to_come_again_and_may_then() {
-    let kinds: [(&str, fn() -> Call, u16); 3] = [
-        ("logins", login, 302),
-        ("failed_callbacks", foreign_callback, 400),
-        ("unknown_cookies", made_up, 401),
-    ];
-    for (limit, call, status) in kinds {
+    for Kind { limit, call, status } in KINDS {
         let world = world(limit, FEW).spawn().await;
         let browser = world.browser();
         let (one, other) = (|| from("192.0.2.1", call()), || from("192.0.2.2", call()));

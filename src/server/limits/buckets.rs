@@ -166,8 +166,8 @@ mod tests {
         let buckets = buckets(50, 60, WAYS);
         let mut admitted = [0; 3 * WAYS];
         for _ in 0..1000 {
-            for caller in 0..3 * WAYS {
-                admitted[caller] += usize::from(buckets.charge(&caller, NOW).is_ok());
+            for (caller, admitted) in admitted.iter_mut().enumerate() {
+                *admitted += usize::from(buckets.charge(&caller, NOW).is_ok());
             }
         }
         assert!(admitted.iter().all(|count| *count <= 50), "{admitted:?}");

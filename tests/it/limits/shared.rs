@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use super::{FEW, assert_limited, foreign_callback, from, login, made_up, use_up, world};
+use super::{FEW, KINDS, Kind, assert_limited, from, login, made_up, use_up, world};
 use crate::support::records::Records;
 use crate::support::{Call, World, eventually};
 
@@ -28,12 +28,7 @@ async fn buckets(world: &World) -> Vec<(String, i64)> {
 /// R121, R123: instances count together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_used_up_at_one_instance_is_used_up_at_the_others() {
-    let kinds: [(&str, fn() -> Call, u16); 3] = [
-        ("logins", login, 302),
-        ("failed_callbacks", foreign_callback, 400),
-        ("unknown_cookies", made_up, 401),
-    ];
-    for (limit, call, status) in kinds {
+    for Kind { limit, call, status } in KINDS {
         let world = world(limit, FEW).redis().instances(3).set("store.timeout", "10s").spawn().await;
         let browser = world.browser();
         for instance in [0, 1, 2, 0] {

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{FEW, MINUTE, assert_limited, foreign_callback, from, login, made_up, use_up, world};
+use super::{FEW, KINDS, Kind, MINUTE, assert_limited, from, use_up, world};
+use crate::support::World;
 use crate::support::world::logs;
-use crate::support::{Call, World};
 
 fn refusals(world: &World, limit: &str) -> f64 {
     world.metric(0, &format!("whisk_bff_rate_limited_total{{limit=\"{limit}\"}}"))
@@ -27,12 +27,8 @@ fn told(client: &str) -> Vec<(String, String)> {
 /// so that a flood does not become one of lines.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_refusal_is_counted_and_each_address_is_told_of_once_a_minute() {
-    let kinds: [(&str, fn() -> Call, u16, &str); 3] = [
-        ("logins", login, 302, "203.0.113.1"),
-        ("failed_callbacks", foreign_callback, 400, "203.0.113.2"),
-        ("unknown_cookies", made_up, 401, "203.0.113.3"),
-    ];
-    for (limit, call, status, client) in kinds {
+    for (n, Kind { limit, call, status }) in KINDS.into_iter().enumerate() {
+        let client = &format!("203.0.113.{n}");
         let world = world(limit, FEW).spawn().await;
         let browser = world.browser();
         let call = || from(client, call());
