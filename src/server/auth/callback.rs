@@ -8,6 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
+use super::anonymous::AnonymousAccess;
 use super::fault_page;
 use super::login::CookieSetting;
 use super::query::{Query, Repeated};
@@ -28,6 +29,7 @@ pub async fn callback(
     flow: web::Data<LoginFlow>,
     cookies: web::Data<CookieSetting>,
     metrics: web::Data<Metrics>,
+    access: web::Data<Option<AnonymousAccess>>,
 ) -> HttpResponse {
     let notes = Notes::of(&request);
     notes.note(|noted| noted.route = Route::Callback);
@@ -63,7 +65,14 @@ pub async fn callback(
             session.begin(&id);
             metrics.login(LoginOutcome::Completed);
             SecurityEvent::new(SecurityKind::LoginCompleted).session(session_digest(&id)).emit();
-            HttpResponse::SeeOther().insert_header((LOCATION, return_to.as_str())).finish()
+            let mut answer = HttpResponse::SeeOther();
+            answer.insert_header((LOCATION, return_to.as_str()));
+            // Whether the browser has it is not known here: it comes from another site, and the
+            // cookie is `SameSite=Strict`.
+            if let Some(access) = access.as_ref() {
+                answer.cookie(access.visitors.end());
+            }
+            answer.finish()
         }
         Err(error) => {
             tell(&error, &metrics);
