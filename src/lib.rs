@@ -12,8 +12,8 @@
 //! | 1 | [`oauth`], [`store`], [`upstream`] | one neighbour each |
 //! | 0 | [`model`], [`crypto`], [`clock`], [`settings`], [`telemetry`] | words, keys, time, configuration, logs |
 //!
-//! Four walks through it (login, a call with a fresh token, a call that needs a refresh,
-//! logout) are told in `docs/ARCHITECTURE.md`.
+//! Five walks through it (login, a call with a fresh token, a call that needs a refresh, logout,
+//! a visitor) are told in `docs/ARCHITECTURE.md`.
 
 pub mod anonymous;
 pub mod app;
