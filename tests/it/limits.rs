@@ -16,6 +16,7 @@ mod logins;
 mod sessions;
 mod shared;
 mod telling;
+mod visitors;
 
 /// Four at once, then one each ten minutes.
 const FEW: &str = "4/40m";
@@ -28,7 +29,7 @@ struct Kind {
     status: u16,
 }
 
-/// (Anonymous users are in `anonymous`.)
+/// (Anonymous users are in `visitors`.)
 const KINDS: [Kind; 3] = [
     Kind { limit: "logins", call: login, status: 302 },
     Kind { limit: "failed_callbacks", call: foreign_callback, status: 400 },

@@ -10,7 +10,7 @@ use crate::support::records::Records;
 use crate::support::{Call, World, eventually};
 
 /// Whether this run has time.
-fn long() -> bool {
+pub(super) fn long() -> bool {
     std::env::var_os("WHISK_BFF_LONG_TESTS").is_some()
 }
 
