@@ -5,7 +5,9 @@ use std::time::Duration;
 use whisk_sandbox::{Gate, TokenFault};
 
 use super::{VISITOR, anonymous, offering, visitor};
+use crate::support::process::Process;
 use crate::support::records::Records;
+use crate::support::world::{HOST, exchange};
 use crate::support::{Call, World, eventually};
 
 /// The next creation is held, the user made.
@@ -120,4 +122,32 @@ async fn a_visitor_lives_through_a_change_of_keys() {
 
     world.restart(0, &[("sealing.keys", NEW)]);
     world.browser().send(call(&first)).await.assert_problem(409, "visitor_required");
+}
+
+/// R32, W25, contract §6.6: an instance dies while Whisk makes the user. The other takes over; the
+/// user that died with it is one of whom nobody has heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_dies_in_the_middle_leaves_the_visitor_to_the_others() {
+    let world = offering().redis().spawn().await;
+    let mut process = Process::serve(world.environment()).await;
+    let browser = visitor(&world).await;
+    let gate = held(&world);
+    let address = process.address();
+    let cookie = browser.cookie_line();
+    let call = format!(
+        "POST /auth/anonymous HTTP/1.1\r\nHost: {HOST}\r\nSec-Fetch-Site: same-origin\r\nCookie: {cookie}\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    let dying = tokio::task::spawn_blocking(move || exchange(address, call.as_bytes()));
+    gate.reached().await;
+    process.kill();
+    assert!(dying.await.unwrap().is_empty(), "no answer");
+    gate.open();
+
+    let answer = browser.post("/auth/anonymous").await;
+
+    assert_eq!(answer.status, 201, "{answer:?}");
+    browser.expect_alive();
+    assert_eq!(world.sandbox.anonymous_users_created(), 2);
+    assert_eq!(Records::of(&world).await.sessions().await.len(), 1);
 }

@@ -119,6 +119,7 @@ async fn the_absolute_timeout_holds_for_anonymous_users_too() {
     let browser = anonymous(&world).await;
     world.advance(29 * DAY);
     alive(&browser).await;
+    eventually("the deadline is moved to the end", async || days_left(&world, &browser).await == 10).await;
     browser.expect_ended();
     world.advance(11 * DAY + SECOND);
     assert_expired(&browser, &browser.get("/v2/me").await);
@@ -134,6 +135,7 @@ async fn a_token_that_whisk_does_not_extend_ends_at_the_apis_401() {
     let browser = anonymous(&world).await;
     world.advance(29 * DAY);
     alive(&browser).await;
+    eventually("the deadline is moved", async || days_left(&world, &browser).await == 30).await;
     browser.expect_ended();
     let cookie = browser.cookie_line();
     world.advance(2 * DAY);
