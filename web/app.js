@@ -91,7 +91,9 @@ function showLife() {
   if (!token) return;
   const left = Math.max(0, token.expires - Date.now());
   $("token-life").value = Math.min(1, left / (token.expires - token.issued));
-  $("token-left").textContent = left ? `${Math.ceil(left / 1000)} s` : "nothing more: the next call renews it";
+  const days = Math.floor(left / 86_400_000);
+  const span = days > 1 ? `${days} days` : `${Math.ceil(left / 1000)} s`;
+  $("token-left").textContent = left ? span : "nothing more: the next call renews it";
 }
 
 function showItems(found) {
