@@ -21,13 +21,16 @@ use tokio::runtime::Handle;
 pub use keys::{KeyError, key_line, ring as sealing_keys};
 pub use shutdown::{Stop, on_signals};
 
+use crate::anonymous::AnonymousFlow;
 use crate::clock::{SharedClock, SystemClock};
 use crate::login::LoginFlow;
 use crate::oauth;
+use crate::server::auth::anonymous::AnonymousAccess;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
-    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Reception,
-    TrustedProxies, admin, keep_reader, listen, session_middleware,
+    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Limits,
+    Reception, TrustedProxies, admin, keep_reader, listen, session_middleware,
+    VisitorCookies,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
@@ -121,20 +124,27 @@ impl Application {
         let server = oauth::Client::new(&settings.whisk, redirect_uri, clock.clone())?;
         let lifetimes =
             Lifetimes { idle: settings.session.idle_timeout, absolute: settings.session.absolute_timeout };
-        let limits =
+        let cache =
             CacheLimits { max_age: settings.store.cache_max_age, outage_grace: settings.store.outage_grace };
         let vault = TokenVault::new(
             Arc::clone(&store),
             Arc::clone(&keys),
             clock.clone(),
             lifetimes,
-            limits,
+            cache,
             metrics.clone(),
         );
         let timing =
             Timing { refresh_ahead: settings.session.refresh_ahead, server_timeout: settings.whisk.timeout };
         let broker =
             TokenBroker::new(vault, server.clone(), clock.clone(), tasks.clone(), watch.clone(), timing);
+        let limits = Limits::new(
+            &settings.limits,
+            Arc::clone(&store),
+            Arc::clone(&keys),
+            clock.clone(),
+            metrics.clone(),
+        );
         let flow = LoginFlow::new(
             Arc::clone(&store),
             Arc::clone(&keys),
@@ -147,6 +157,27 @@ impl Application {
         );
 
         let names = CookieNames::new(public_url.secure());
+        let anonymous = match settings.anonymous.enabled {
+            false => None,
+            true => {
+                let origin = public_url.origin();
+                let endpoint = oauth::AnonymousEndpoint::new(&settings, origin, clock.clone())?;
+                Some(AnonymousAccess {
+                    flow: AnonymousFlow::new(
+                        Arc::clone(&store),
+                        Arc::clone(&keys),
+                        clock.clone(),
+                        endpoint,
+                        broker.clone(),
+                        tasks.clone(),
+                        metrics.clone(),
+                        settings.whisk.timeout,
+                    ),
+                    visitors: VisitorCookies::new(names.clone(), Arc::clone(&keys), clock.clone()),
+                    limits: limits.clone(),
+                })
+            }
+        };
         let same_site = match settings.session.same_site {
             SameSite::Strict => actix_web::cookie::SameSite::Strict,
             SameSite::Lax => actix_web::cookie::SameSite::Lax,
@@ -163,6 +194,7 @@ impl Application {
             &settings.whisk.forbidden_query,
         ));
         let forwarders = Forwarders::new(&settings, &routes)?;
+        let sessions = limits.sessions();
         let forwarding = {
             let (limits, proto) =
                 (BodyLimits::from(&settings.forward), if public_url.secure() { "https" } else { "http" });
@@ -174,6 +206,7 @@ impl Application {
                 proto,
                 host: host.clone(),
                 lifecycle: lifecycle.clone(),
+                sessions: sessions.clone(),
                 metrics: metrics.clone(),
             }
         };
@@ -183,12 +216,13 @@ impl Application {
             Some(file) => tasks.spawn(keys::follow(file, Arc::clone(&keys), metrics.clone())),
             None => tasks.spawn(keys::ignore_hang_ups()),
         });
-        let public_metrics = metrics.clone();
+        let (public_metrics, public_limits) = (metrics.clone(), limits.clone());
         let (listener, address) = door::bind("server.listen", settings.server.listen)?;
         let door = door::Door::of(&listener).map_err(StartError::Server)?;
         let max_age = lifetimes.cookie_max_age();
         let admission = Admission::new(Arc::clone(&routes), gate.clone(), settings.forward.max_body);
-        let reception = Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone());
+        let reception =
+            Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone(), limits.clone());
         let grace = settings.server.shutdown_grace;
         let public = listen(listener, settings.server.workers, grace, reception, move || {
             let (envelope, cookie_keys) = (envelope.clone(), cookie_keys.clone());
@@ -196,10 +230,12 @@ impl Application {
             App::new()
                 .app_data(web::Data::new(broker.clone()))
                 .app_data(web::Data::new(flow.clone()))
+                .app_data(web::Data::new(anonymous.clone()))
                 .app_data(web::Data::new(gate.clone()))
                 .app_data(web::Data::new(admission.clone()))
                 .app_data(web::Data::new(cookies.clone()))
                 .app_data(web::Data::new(public_metrics.clone()))
+                .app_data(web::Data::new(public_limits.clone()))
                 .app_data(web::Data::new(forwarding(forwarders.take())))
                 .wrap(session)
                 .wrap(from_fn(move |request, next| {
@@ -224,6 +260,7 @@ impl Application {
                 let server = HttpServer::new(move || {
                     App::new()
                         .app_data(web::Data::new(metrics.clone()))
+                        .app_data(web::Data::new(limits.clone()))
                         .app_data(web::Data::new(health.clone()))
                         .app_data(web::Data::new(lifecycle.clone()))
                         .configure(admin::configure)

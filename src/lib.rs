@@ -7,14 +7,15 @@
 //! |---|---|---|
 //! | 5 | `cli`, `app`, `routes` (and the binary's `main`) | wiring; nothing imports it |
 //! | 4 | [`server`] | the browser: actix-web, actix-session |
-//! | 3 | [`login`] | the authorization code grant as a flow |
+//! | 3 | [`login`], [`anonymous`] | the authorization code grant, and the wish for an anonymous user, as flows |
 //! | 2 | [`tokens`], [`migrate`] | whose token, is it fresh, who refreshes it |
 //! | 1 | [`oauth`], [`store`], [`upstream`] | one neighbour each |
 //! | 0 | [`model`], [`crypto`], [`clock`], [`settings`], [`telemetry`] | words, keys, time, configuration, logs |
 //!
-//! Four walks through it (login, a call with a fresh token, a call that needs a refresh,
-//! logout) are told in `docs/ARCHITECTURE.md`.
+//! Five walks through it (login, a call with a fresh token, a call that needs a refresh, logout,
+//! a visitor) are told in `docs/ARCHITECTURE.md`.
 
+pub mod anonymous;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -4,13 +4,17 @@
 //! browser-based applications). Values that grant access are types that cannot be printed.
 
 mod identifiers;
+mod rate;
 mod return_to;
 mod scopes;
 mod timestamp;
 mod tokens;
+mod visitor;
 
 pub use identifiers::{Digest, Generation, Principal, SessionId};
+pub use rate::Rate;
 pub use return_to::{InvalidReturnTo, ReturnTo};
 pub use scopes::Scopes;
 pub use timestamp::Timestamp;
 pub use tokens::{AccessToken, InvalidToken, RefreshToken, Secret, TokenSet};
+pub use visitor::{Visitor, VisitorId};

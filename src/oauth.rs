@@ -2,7 +2,7 @@
 //! grant of a confidential client (RFC 6749 sections 4.1 and 6), with PKCE (RFC 7636).
 //!
 //! The endpoints are static settings: Whisk publishes no metadata, and a request built from
-//! one could be led elsewhere. A token call
+//! one could be led elsewhere. Beside them stands Whisk's own call for anonymous users. A call
 //!
 //! * is a POST with everything in the body (or the client in `Authorization: Basic`), on a
 //!   connection of its own;
@@ -15,6 +15,7 @@
 //! strictly where a token is at stake. Of a refusal only the code is kept: no byte of an answer
 //! reaches an error's text.
 
+mod anonymous;
 mod authorization;
 mod client;
 mod encoding;
@@ -23,6 +24,7 @@ mod grant;
 mod pkce;
 mod wire;
 
+pub use anonymous::{AnonymousEndpoint, AnonymousUser};
 pub use authorization::{AuthorizationCode, AuthorizationRequest, State};
 pub use client::Client;
 pub use error::{AuthorizationError, BuildError, Error, ErrorCode, InvalidAnswer, Unavailable};

@@ -6,14 +6,13 @@
 //! | `GET /auth/callback` | the authorization server sends the browser back with a redirect |
 //! | `GET /auth/session` | tells an application who is logged in, and never a token |
 //! | `POST /auth/logout` | POST, so that no image or link logs anybody out |
-//! | `POST /auth/anonymous` | not offered yet: 404 |
+//! | `POST /auth/anonymous` | POST, since it creates a user at Whisk; 404 unless `anonymous.enabled` |
 //! | everything else | forwarded where `forward.routes` has it, else 404 |
 
 use actix_web::{HttpResponse, guard, web};
 
-use crate::server::auth::{callback, login, logout, session};
+use crate::server::auth::{anonymous, callback, login, logout, session};
 use crate::server::{Problem, forward};
-use crate::telemetry::Outcome;
 
 /// Adds the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -22,7 +21,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/auth/callback", web::get().to(callback::callback), "GET"))
         .service(resource("/auth/session", web::get().to(session::session), "GET"))
         .service(resource("/auth/logout", web::post().to(logout::logout), "POST"))
-        .service(resource("/auth/anonymous", web::post().to(not_found), "POST"))
+        .service(resource("/auth/anonymous", web::post().to(anonymous::anonymous), "POST"))
         .default_service(web::to(forward));
 }
 
@@ -34,8 +33,4 @@ fn resource(path: &'static str, route: actix_web::Route, allow: &'static str) ->
     web::resource(path).guard(literally).route(route).default_service(web::to(move || async move {
         Err::<HttpResponse, _>(Problem::method_not_allowed(allow))
     }))
-}
-
-async fn not_found() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(Outcome::NotFound))
 }

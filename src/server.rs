@@ -16,6 +16,7 @@ mod csrf;
 mod envelope;
 mod forward;
 mod lifecycle;
+mod limits;
 mod listener;
 mod notes;
 mod problem;
@@ -23,6 +24,7 @@ mod reception;
 #[cfg(feature = "dev")]
 pub mod sample_page;
 mod unread;
+mod visitor_cookie;
 
 pub use admission::Admission;
 pub use bridge::BodyLimits;
@@ -34,8 +36,10 @@ pub use csrf::CsrfGate;
 pub use envelope::Envelope;
 pub use forward::{Forwarding, forward};
 pub use lifecycle::Lifecycle;
+pub use limits::{Limits, SessionCaps};
 pub use listener::listen;
 pub use notes::Notes;
 pub use problem::Problem;
 pub use reception::Reception;
 pub use unread::keep_reader;
+pub use visitor_cookie::VisitorCookies;

@@ -10,10 +10,12 @@
 //! one is that file, its keys in `config/default.toml`, and its line in `sections!` below.
 
 mod address;
+mod anonymous;
 mod csrf;
 mod fault;
 mod forward;
 mod layer;
+mod limits;
 mod quantity;
 mod reader;
 mod sealing;
@@ -30,10 +32,12 @@ use std::path::PathBuf;
 
 pub use crate::model::Secret;
 pub use address::PublicUrl;
+pub use anonymous::{Anonymous, BodyTemplate};
 pub use csrf::Csrf;
 pub use fault::{Fault, Faults};
 pub use forward::{Forward, RoutePattern};
 pub use layer::environment;
+pub use limits::Limits;
 pub use sealing::{Sealing, SealingKey, parse_keys};
 pub use server::Server;
 pub use session::{SameSite, Session};
@@ -79,6 +83,10 @@ sections! {
     forward: Forward,
     /// The gate against requests that another site forged.
     csrf: Csrf,
+    /// Users that Whisk makes for an app without a login.
+    anonymous: Anonymous,
+    /// How often one address, or one session, may do what costs others.
+    limits: Limits,
 }
 
 impl Settings {
@@ -118,6 +126,7 @@ impl Settings {
         let mut warnings = Vec::new();
         self.server.warn(&mut warnings);
         self.whisk.warn(&mut warnings);
+        self.anonymous.warn(&mut warnings);
         warnings
     }
 }

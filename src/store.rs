@@ -36,7 +36,7 @@ pub use open::{open, open_redis};
 pub use record::{FORMAT, Record, RecordError};
 pub use redis::{RedisStore, Walk};
 
-use crate::model::Generation;
+use crate::model::{Digest, Generation, Rate};
 
 /// Keeps records and leases. See the module's text for what every implementation promises.
 #[async_trait]
@@ -75,6 +75,12 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         owner: &LeaseOwner,
         cool_down: Option<Duration>,
     ) -> Result<(), StoreError>;
+
+    /// Counts one event in a bucket that all instances share, named by a digest. A store of one
+    /// process has no need of one: `Ok(None)`.
+    async fn charge(&self, _bucket: &Digest, _rate: Rate) -> Result<Option<Charged>, StoreError> {
+        Ok(None)
+    }
 
     /// Asks the store for a sign of life.
     async fn check(&self) -> Result<(), StoreError>;
@@ -127,6 +133,15 @@ pub enum Leased {
         /// How long the pause still lasts.
         left: Duration,
     },
+}
+
+/// What became of [`Store::charge`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charged {
+    /// It was counted, and the bucket is as good as new after this long.
+    Admitted(Duration),
+    /// It was not counted. After this long one more would be.
+    Refused(Duration),
 }
 
 /// New ends for a record. See [`Store::touch`].

@@ -21,7 +21,7 @@ mod security;
 
 pub use health::Health;
 pub use labels::{
-    CsrfReason, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation, StoreOutcome,
+    AnonymousOutcome, CsrfReason, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation, StoreOutcome,
     UpstreamOutcome,
 };
 pub use logging::LogFormat;

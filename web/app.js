@@ -1,7 +1,7 @@
 // The sample page: an application in front of whisk-bff. It calls its own origin and nothing
 // else, and never sees a token; that it is logged in it learns from `/auth/session`.
 
-import { call, Failure } from "/calls.js";
+import { becomeVisitor, call, Failure } from "/calls.js";
 
 /** Milliseconds between two looks at the profile, while somebody looks at the page. */
 const POLL = 5_000;
@@ -51,6 +51,10 @@ function showWelcome(text, warn = false) {
 }
 
 function showSession() {
+  const visitor = session.kind === "anonymous";
+  $("visiting").hidden = $("login-visitor").hidden = !visitor;
+  $("session-since-label").textContent = visitor ? "Here" : "Logged in";
+  $("logout").textContent = visitor ? "Forget me" : "Log out";
   const time = (id, text) => {
     $(id).dateTime = text;
     $(id).textContent = new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
@@ -62,8 +66,8 @@ function showSession() {
 }
 
 function showProfile(me) {
-  $("home-title").textContent = `Hello, ${me.name}`;
-  $("account-name").textContent = me.name;
+  $("home-title").textContent = me.anonymous ? "Welcome" : `Hello, ${me.name}`;
+  $("account-name").textContent = me.anonymous ? "" : me.name;
   $("profile-name").textContent = me.name;
   $("profile-id").textContent = me.id;
   $("profile-scopes").replaceChildren(...me.scopes.map((scope) => element("li", { textContent: scope })));
@@ -87,7 +91,9 @@ function showLife() {
   if (!token) return;
   const left = Math.max(0, token.expires - Date.now());
   $("token-life").value = Math.min(1, left / (token.expires - token.issued));
-  $("token-left").textContent = left ? `${Math.ceil(left / 1000)} s` : "nothing more: the next call renews it";
+  const days = Math.floor(left / 86_400_000);
+  const span = days > 1 ? `${days} days` : `${Math.ceil(left / 1000)} s`;
+  $("token-left").textContent = left ? span : "nothing more: the next call renews it";
 }
 
 function showItems(found) {
@@ -193,8 +199,15 @@ async function addItem(form) {
 }
 
 async function logOut() {
+  const visitor = session?.kind === "anonymous";
   await call("POST", "/auth/logout");
-  showWelcome("You are logged out.");
+  showWelcome(visitor ? "This browser is forgotten." : "You are logged out.");
+}
+
+async function visit() {
+  await becomeVisitor();
+  await start();
+  if (session?.kind === "anonymous") $("home-title").focus();
 }
 
 // ---- how it goes on ---------------------------------------------------------------------------
@@ -281,6 +294,7 @@ $("add").addEventListener("submit", (event) => {
   act(event.submitter, () => addItem(event.target));
 });
 $("logout").addEventListener("click", () => act($("logout"), logOut));
+$("visit").addEventListener("click", () => act($("visit"), visit));
 document.addEventListener("visibilitychange", () => (document.hidden ? halt() : start()));
 addEventListener("online", start);
 // Back out of the browser's memory: what is shown may be of an earlier session.

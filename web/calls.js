@@ -37,6 +37,18 @@ export async function call(method, path, body) {
   throw new Failure("other", message);
 }
 
+/**
+ * Makes this browser an anonymous user, once: the lock lets one tab ask at a time, and whoever
+ * comes second finds the session of the first.
+ */
+export function becomeVisitor() {
+  return navigator.locks.request("anonymous-user", async () => {
+    // Gives the browser the cookie by which the broker tells one visitor from another.
+    const found = await call("GET", "/auth/session");
+    return found.authenticated ? found : call("POST", "/auth/anonymous");
+  });
+}
+
 function parse(text) {
   try {
     return JSON.parse(text);

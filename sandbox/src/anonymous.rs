@@ -5,7 +5,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use serde_json::{Map, Value, json};
-use std::time::Duration;
 
 use crate::{
     AnonymousShape, Behaviour, ClientAuthUsed, ScopeShape, TokenCall, TokenFault, TokenOutcome,
@@ -130,8 +129,7 @@ fn check(request: &HttpRequest, body: &[u8], behaviour: &Behaviour, world: &Worl
 /// Creates the user and answers in the selected shape.
 fn begin(behaviour: &Behaviour, record: &Record, world: &World) -> HttpResponse {
     let legacy = behaviour.anonymous == AnonymousShape::Legacy;
-    let lifetime =
-        behaviour.anonymous_token_lifetime.unwrap_or(if legacy { LEGACY_LIFETIME } else { CURRENT_LIFETIME });
+    let lifetime = behaviour.anonymous_lifetime(legacy);
     let now = world.now();
     let issued = (world.grants()).create_anonymous(lifetime, legacy, behaviour, now);
     record.update(|entry| entry.owner = Some(issued.user_id.clone()));
@@ -184,6 +182,3 @@ fn error(status: u16, code: &str, message: &str) -> HttpResponse {
     let body = json!({ "code": code, "message": message });
     crate::fault::canned(status, body.to_string(), "application/json")
 }
-
-const CURRENT_LIFETIME: Duration = Duration::from_secs(2_592_000);
-const LEGACY_LIFETIME: Duration = Duration::from_secs(86_400);

@@ -78,6 +78,10 @@ pub struct Behaviour {
     pub anonymous_token_lifetime: Option<Duration>,
     /// An anonymous user is deleted after this long without an API call. Default 30 days.
     pub anonymous_idle: Duration,
+    /// Whether each API call begins the life of an anonymous user's access token anew, where there
+    /// is no refresh token. Default true, as Whisk's page can be read ("the validity increases for
+    /// another 30 days").
+    pub anonymous_call_extends_token: bool,
     /// Faults of the anonymous-user call: each takes one from the front.
     pub anonymous_faults: VecDeque<TokenFault>,
 }
@@ -112,8 +116,16 @@ impl Default for Behaviour {
             anonymous_origins: Vec::new(),
             anonymous_token_lifetime: None,
             anonymous_idle: 30 * DAY,
+            anonymous_call_extends_token: true,
             anonymous_faults: VecDeque::new(),
         }
+    }
+}
+
+impl Behaviour {
+    /// Life of an anonymous user's access token, in the legacy shape or the others.
+    pub(crate) fn anonymous_lifetime(&self, legacy: bool) -> Duration {
+        self.anonymous_token_lifetime.unwrap_or(if legacy { DAY } else { 30 * DAY })
     }
 }
 

@@ -47,6 +47,7 @@ struct Access {
     /// Which one of its family it is, counted from 1.
     serial: u64,
     issued_at: Millis,
+    lifetime: Millis,
     expires_at: Millis,
     killed: bool,
 }
@@ -64,6 +65,8 @@ struct Family {
     anonymous: bool,
     scopes: Vec<String>,
     refreshable: bool,
+    /// Whether a refresh token was ever issued.
+    has_refresh_token: bool,
     last_call: Millis,
     access: Vec<String>,
     /// Access tokens issued so far.
@@ -131,9 +134,10 @@ impl Grants {
         &mut self,
         token: &str,
         anonymous_idle: Duration,
+        extends: bool,
         now: Millis,
     ) -> Result<Owner, BearerError> {
-        let access = self.access.get(token).ok_or(BearerError::NotFound)?;
+        let access = self.access.get_mut(token).ok_or(BearerError::NotFound)?;
         if access.killed {
             return Err(BearerError::NotFound);
         }
@@ -145,6 +149,9 @@ impl Grants {
             return Err(BearerError::Expired);
         }
         family.last_call = now;
+        if family.anonymous && !family.has_refresh_token && extends {
+            access.expires_at = access.expires_at.max(now.saturating_add(access.lifetime));
+        }
         Ok(Owner {
             user_id: family.user_id.clone(),
             anonymous: family.anonymous,
@@ -211,6 +218,7 @@ impl Grants {
                 anonymous,
                 scopes,
                 refreshable: true,
+                has_refresh_token: false,
                 last_call: now,
                 access: Vec::new(),
                 issued: 0,
@@ -260,15 +268,21 @@ impl Grants {
             Some(family) => {
                 family.access.push(access_token.clone());
                 family.issued += 1;
+                family.has_refresh_token |= refresh_token.is_some();
                 (family.user_id.clone(), family.scopes.clone(), family.issued)
             }
             None => Default::default(),
         };
         let expires_at = now.saturating_add(millis(lifetime));
-        self.access.insert(
-            access_token.clone(),
-            Access { family: family_id, serial, issued_at: now, expires_at, killed: false },
-        );
+        let access = Access {
+            family: family_id,
+            serial,
+            issued_at: now,
+            lifetime: millis(lifetime),
+            expires_at,
+            killed: false,
+        };
+        self.access.insert(access_token.clone(), access);
         Issued { user_id, access_token, expires_in: lifetime, scopes, refresh_token }
     }
 

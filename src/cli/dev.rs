@@ -61,6 +61,7 @@ async fn sandbox(options: &Options, origin: &str) -> anyhow::Result<Sandbox> {
         behaviour: Behaviour {
             access_token_lifetime: options.token_lifetime,
             rotate_refresh_tokens: true,
+            anonymous_origins: vec![origin.to_owned()],
             ..Behaviour::default()
         },
         ..Config::default()
@@ -90,6 +91,8 @@ fn settings(options: &Options, port: u16, origin: &str, sandbox: &Sandbox) -> Ve
         ("WHISK__CLIENT_ID", client.client_id.clone()),
         ("WHISK__CLIENT_SECRET", client.client_secret.clone()),
         ("WHISK__SCOPES", SCOPES.join(",")),
+        ("ANONYMOUS__ENABLED", "true".to_owned()),
+        ("ANONYMOUS__CREATE_URL", format!("{}/auth/anonymous/create", sandbox.url())),
         ("SESSION__REFRESH_AHEAD", format!("{}ms", refresh_ahead.as_millis())),
         ("STORE__URL", format!("embedded:{data}/whisk-bff.redb")),
     ]

@@ -101,7 +101,7 @@ impl LoginFlow {
             return Err(BeginError::IdentityProvider);
         }
         let state = State::new();
-        let binding = Binding::random();
+        let binding = Binding::of(&state, self.keys.load().active());
         let verifier = self.server.uses_pkce().then(CodeVerifier::new);
         let challenge = verifier.as_ref().map(CodeVerifier::challenge);
         let location = self.server.authorization_url(&AuthorizationRequest {
@@ -118,6 +118,12 @@ impl LoginFlow {
         self.keep(&Key::login(state.as_str()), &transaction).await?;
         self.watch.metrics.login(LoginOutcome::Begun);
         Ok(Begun { state, binding, location })
+    }
+
+    /// Whether `binding` was given out by this broker for the login that `state` names, whatever has
+    /// become of it since. Asks nobody.
+    pub fn gave(&self, state: &State, binding: &Binding) -> bool {
+        binding.is_of(state, &self.keys.load())
     }
 
     /// Completes the login that `state` names, for the browser that holds `binding`. `presented`

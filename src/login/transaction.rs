@@ -8,23 +8,33 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::crypto::{KeyRing, random_bytes};
+use crate::crypto::{KeyRing, SealingKey};
 use crate::model::{Digest, Generation, ReturnTo, SessionId, Timestamp};
-use crate::oauth::CodeVerifier;
+use crate::oauth::{CodeVerifier, State};
 use crate::store::{FORMAT, Key, Record};
 
 /// How long a login may take: RFC 6749 section 4.1.2 advises ten minutes for a code, whatever the
 /// authorization server allows.
 pub const LOGIN_LIFETIME: Duration = Duration::from_secs(600);
 
-/// The secret in the login's cookie, which binds the login to one browser: 128 random bits.
+/// The secret in the login's cookie, which binds the login to one browser: 128 bits, derived from
+/// the login's `state` (random bits as well) under a sealing key. So a cookie that this broker set
+/// is known from one that somebody made up without asking the store.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Binding(String);
 
 impl Binding {
-    /// A new one.
-    pub fn random() -> Self {
-        Self(URL_SAFE_NO_PAD.encode(random_bytes::<16>()))
+    /// The one of that login.
+    pub(super) fn of(state: &State, key: &SealingKey) -> Self {
+        let derived = key.derive(&format!("login binding {}", state.as_str()));
+        Self(URL_SAFE_NO_PAD.encode(&derived[..16]))
+    }
+
+    /// Whether one of the ring's keys made it for that login.
+    pub(super) fn is_of(&self, state: &State, ring: &KeyRing) -> bool {
+        std::iter::once(ring.active())
+            .chain(ring.retired())
+            .any(|key| Self::of(state, key).digest() == self.digest())
     }
 
     /// What a cookie holds. Any text: a wrong one binds nothing.

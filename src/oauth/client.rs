@@ -124,31 +124,60 @@ impl Client {
         self.call(Grant::RefreshToken, &[("refresh_token", token.expose())]).await
     }
 
+    /// Exchanges the refresh token of an anonymous user. It was handed out to a client that had
+    /// proven nothing but its id, and whether the secret applies is not documented (fact W21): it
+    /// is kept back unless the server asks for it, which leaves the token as it was.
+    ///
+    /// # Errors
+    /// [`Error`], by what it says of the refresh token.
+    pub async fn refresh_anonymous(&self, token: &RefreshToken) -> Result<Granted, Error> {
+        let parameters = [("refresh_token", token.expose())];
+        match self.call_as(Proof::Id, Grant::RefreshToken, &parameters).await {
+            Err(Error::Refused(ErrorCode::InvalidClient)) => {
+                self.call(Grant::RefreshToken, &parameters).await
+            }
+            answer => answer,
+        }
+    }
+
     async fn call(&self, grant: Grant, parameters: &Parameters<'_>) -> Result<Granted, Error> {
+        self.call_as(Proof::Secret, grant, parameters).await
+    }
+
+    async fn call_as(
+        &self,
+        proof: Proof,
+        grant: Grant,
+        parameters: &Parameters<'_>,
+    ) -> Result<Granted, Error> {
         let deadline = Instant::now() + self.0.whisk.timeout;
         let Ok(Ok(_slot)) = timeout_at(deadline, self.0.slots.acquire()).await else {
             return Err(Error::Unavailable(Unavailable::NotSent));
         };
         let asked_at = self.0.clock.now();
         let answer = timeout_at(deadline, async {
-            let response = self.send(grant, parameters).await?;
+            let response = self.send(proof, grant, parameters).await?;
             self.read(response, asked_at).await
         });
         let outcome = answer.await.unwrap_or(Err(Error::Unavailable(Unavailable::Timeout)));
-        alert(grant, &outcome);
+        // Without a secret that is a question, and is answered.
+        if (proof, &outcome) != (Proof::Id, &Err(Error::Refused(ErrorCode::InvalidClient))) {
+            alert(grant, &outcome);
+        }
         outcome
     }
 
-    async fn send(&self, grant: Grant, parameters: &Parameters<'_>) -> Result<Response, Error> {
+    async fn send(&self, proof: Proof, grant: Grant, parameters: &Parameters<'_>) -> Result<Response, Error> {
         let whisk = &self.0.whisk;
         let mut all = vec![("grant_type", grant.as_str())];
         all.extend_from_slice(parameters);
         let mut request = self.0.http.post(self.0.token_url.clone());
         // One method, never both (RFC 6749 section 2.3).
         let (id, secret) = (whisk.client_id.as_str(), whisk.client_secret.expose());
-        match whisk.client_auth {
-            ClientAuth::Body => all.extend([("client_id", id), ("client_secret", secret)]),
-            ClientAuth::Basic => {
+        match (proof, whisk.client_auth) {
+            (Proof::Id, _) => all.push(("client_id", id)),
+            (Proof::Secret, ClientAuth::Body) => all.extend([("client_id", id), ("client_secret", secret)]),
+            (Proof::Secret, ClientAuth::Basic) => {
                 let password = encoding::credential(secret);
                 request = request.basic_auth(encoding::credential(id).as_str(), Some(password.as_str()));
             }
@@ -179,7 +208,16 @@ impl Client {
     }
 }
 
-fn http(timeout: Duration) -> reqwest::Result<reqwest::Client> {
+/// How the client shows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// By its id and its secret, as `whisk.client_auth` has it.
+    Secret,
+    /// By its id alone (RFC 6749 section 3.2.1).
+    Id,
+}
+
+pub(super) fn http(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
         .http1_only()
@@ -197,7 +235,7 @@ fn http(timeout: Duration) -> reqwest::Result<reqwest::Client> {
 
 /// The whole body, in memory that is wiped: an answer's start may hold a token though its end
 /// is nonsense.
-async fn body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) async fn body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, Error> {
     const TOO_LARGE: Error = Error::Invalid(InvalidAnswer::TooLarge);
     let declared = response.content_length().map_or(Ok(Client::MAX_ANSWER), usize::try_from);
     let room = declared.ok().filter(|length| *length <= Client::MAX_ANSWER).ok_or(TOO_LARGE)?;
@@ -213,7 +251,7 @@ async fn body(mut response: Response) -> Result<Zeroizing<Vec<u8>>, Error> {
 }
 
 /// Sorts an HTTP client's error by whether the server may have seen the request.
-fn lost(error: reqwest::Error) -> Error {
+pub(super) fn lost(error: reqwest::Error) -> Error {
     let error = error.without_url();
     let causes: Vec<String> =
         std::iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string).collect();
@@ -225,7 +263,7 @@ fn lost(error: reqwest::Error) -> Error {
 
 /// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date in the one form that servers
 /// send (`Sun, 06 Nov 1994 08:49:37 GMT`).
-fn wait(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
+pub(super) fn wait(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
     const LONGEST: Duration = Duration::from_secs(3600);
     let text = value.to_str().ok()?;
     let wait = match text.parse() {

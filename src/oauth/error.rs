@@ -199,6 +199,9 @@ pub enum BuildError {
     /// The redirection URI is not absolute, or has a fragment (RFC 6749 section 3.1.2).
     #[error("the redirection URI is not an absolute URI without a fragment")]
     RedirectUri,
+    /// The client id cannot stand in the header that `anonymous.client_id_header` names.
+    #[error("the client id cannot stand in a header (anonymous.client_id_header)")]
+    ClientId,
     /// The HTTP client cannot be made, for instance because the system's trusted certificates
     /// cannot be read.
     #[error("the HTTP client cannot be made")]

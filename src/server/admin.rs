@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::lifecycle::Lifecycle;
+use super::limits::Limits;
 use crate::telemetry::{Health, Metrics};
 
 /// The three routes; everything else is 404.
@@ -49,7 +50,8 @@ async fn readyz(health: web::Data<Health>, lifecycle: web::Data<Lifecycle>) -> H
 }
 
 /// Prometheus text (version 0.0.4).
-async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+async fn metrics(metrics: web::Data<Metrics>, limits: web::Data<Limits>) -> HttpResponse {
+    limits.measure();
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("text/plain; version=0.0.4; charset=utf-8")

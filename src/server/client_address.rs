@@ -4,7 +4,8 @@
 //! first address that is not a trusted proxy's is the client; whatever stands left of it is the
 //! client's own invention (RFC 7239 section 8.1). From an untrusted peer nothing is believed.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
@@ -40,6 +41,34 @@ impl TrustedProxies {
             }
         }
         client
+    }
+}
+
+/// What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which is the least that
+/// anybody is given (RFC 6177).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Network {
+    /// One address.
+    V4(Ipv4Addr),
+    /// The first 64 bits.
+    V6(u64),
+}
+
+impl Network {
+    pub(super) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(address) => address.fmt(f),
+            Self::V6(front) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(*front) << 64)),
+        }
     }
 }
 
@@ -120,5 +149,15 @@ mod tests {
             "192.0.2.7"
         );
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client_and_a_mapped_address_is_the_ipv4_one() {
+        let network = |text: &str| Network::of(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:0:7:ffff::1"), "2001:db8:0:7::/64");
+        assert_eq!(network("2001:db8:0:7::2"), network("2001:db8:0:7:ffff::1"));
+        assert_ne!(network("2001:db8:0:8::2"), network("2001:db8:0:7::2"));
+        assert_eq!(network("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_ne!(network("192.0.2.7"), network("192.0.2.8"));
     }
 }

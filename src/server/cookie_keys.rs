@@ -70,18 +70,21 @@ impl CookieKeys {
         Ok(response)
     }
 
-    /// Whether there is a session cookie that was signed under a key of the ring.
-    pub fn has_genuine(&self, headers: &header::HeaderMap) -> bool {
-        let Presented::One(value) = self.names.read(headers).session().clone() else {
-            return false;
+    /// What session cookie there is, and whether it was signed under a key of the ring.
+    pub fn judge(&self, headers: &header::HeaderMap) -> Judged {
+        let value = match self.names.read(headers).session().clone() {
+            Presented::Absent => return Judged::Absent,
+            Presented::Conflicting => return Judged::Unknown,
+            Presented::One(value) => value,
         };
         let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session()));
         let ring = self.ring.load();
         let mut keys = std::iter::once(ring.active()).chain(ring.retired());
-        cookie.is_ok_and(|cookie| {
+        let genuine = cookie.is_ok_and(|cookie| {
             let cookie = cookie.into_owned();
             keys.any(|key| verify(&cookie, &cookie_key(key)).is_some())
-        })
+        });
+        if genuine { Judged::Genuine } else { Judged::Unknown }
     }
 
     /// The cookie's value under the anchor's key.
@@ -126,19 +129,30 @@ impl CookieKeys {
     }
 }
 
+/// What a session cookie is worth before anybody is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// There is none.
+    Absent,
+    /// It is not ours.
+    Unknown,
+    /// We set it; its session may have ended.
+    Genuine,
+}
+
 /// A key of its own for cookies, from a sealing key.
 fn cookie_key(key: &SealingKey) -> Key {
     Key::from(&*key.derive("session cookie"))
 }
 
-fn verify(cookie: &Cookie<'static>, key: &Key) -> Option<Cookie<'static>> {
+pub(super) fn verify(cookie: &Cookie<'static>, key: &Key) -> Option<Cookie<'static>> {
     let name = cookie.name().to_owned();
     let mut jar = CookieJar::new();
     jar.add_original(cookie.clone());
     jar.signed(key).get(&name)
 }
 
-fn signed_value(cookie: Cookie<'static>, key: &Key) -> String {
+pub(super) fn signed_value(cookie: Cookie<'static>, key: &Key) -> String {
     let name = cookie.name().to_owned();
     let mut jar = CookieJar::new();
     jar.signed_mut(key).add(cookie);

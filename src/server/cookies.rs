@@ -21,6 +21,7 @@ const MAX_PENDING_LOGINS: usize = 8;
 #[derive(Debug, Clone)]
 pub struct CookieNames {
     session: String,
+    visitor: String,
     login_prefix: String,
     secure: bool,
 }
@@ -29,10 +30,11 @@ pub struct CookieNames {
 #[derive(Debug, Clone, Default)]
 pub struct PresentedCookies {
     session: Presented,
+    visitor: Presented,
     logins: Vec<PendingLogin>,
 }
 
-/// The session cookie, as sent.
+/// A cookie that a browser has one of, as sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Presented {
     /// None.
@@ -58,12 +60,18 @@ impl CookieNames {
     /// no `Domain` (RFC 6265bis section 4.1.3); without it where there is no https.
     pub fn new(secure: bool) -> Self {
         let prefix = if secure { "__Host-Http-" } else { "" };
-        Self { session: format!("{prefix}whisk"), login_prefix: format!("{prefix}whisk-login-"), secure }
+        let name = |rest: &str| format!("{prefix}whisk{rest}");
+        Self { session: name(""), visitor: name("-visitor"), login_prefix: name("-login-"), secure }
     }
 
     /// The session cookie's name.
     pub fn session(&self) -> &str {
         &self.session
+    }
+
+    /// The visitor cookie's name.
+    pub fn visitor(&self) -> &str {
+        &self.visitor
     }
 
     /// Whether cookies are `Secure`.
@@ -90,11 +98,9 @@ impl CookieNames {
 
     fn take_in(&self, presented: &mut PresentedCookies, name: &str, value: &str) {
         if name == self.session {
-            presented.session = match std::mem::take(&mut presented.session) {
-                Presented::Absent => Presented::One(value.to_owned()),
-                Presented::One(other) if other == value => Presented::One(other),
-                _ => Presented::Conflicting,
-            };
+            presented.session.take_in(value);
+        } else if name == self.visitor {
+            presented.visitor.take_in(value);
         } else if name.starts_with(&self.login_prefix)
             && let Some((since, binding)) = value.split_once('.')
             && let Ok(since) = since.parse()
@@ -158,10 +164,25 @@ impl CookieNames {
     }
 }
 
+impl Presented {
+    fn take_in(&mut self, value: &str) {
+        *self = match std::mem::take(self) {
+            Self::Absent => Self::One(value.to_owned()),
+            Self::One(other) if other == value => Self::One(other),
+            _ => Self::Conflicting,
+        };
+    }
+}
+
 impl PresentedCookies {
     /// The session cookie.
     pub fn session(&self) -> &Presented {
         &self.session
+    }
+
+    /// The visitor cookie.
+    pub fn visitor(&self) -> &Presented {
+        &self.visitor
     }
 
     /// The binding of the login of that cookie name.

@@ -108,14 +108,16 @@ impl Envelope {
         response
     }
 
+    /// Who sent a request.
+    pub(super) fn client(&self, head: &RequestHead, peer: Option<SocketAddr>) -> Client {
+        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+        let address = self.proxies.client(peer, &head.headers);
+        Client { peer, address, trusted: self.proxies.trusts(peer) }
+    }
+
     /// Notes what a request's head tells.
     fn meet(&self, head: &RequestHead, peer: Option<SocketAddr>) -> (Exchange, Client) {
-        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
-        let client = Client {
-            peer,
-            address: self.proxies.client(peer, &head.headers),
-            trusted: self.proxies.trusts(peer),
-        };
+        let client = self.client(head, peer);
         let exchange = Exchange {
             id: Uuid::now_v7().simple().to_string(),
             method: head.method.clone(),

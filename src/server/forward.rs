@@ -1,8 +1,8 @@
 //! `ANY /v2/{path}` and the other routes of `forward.routes`: an API call with the session's
 //! access token.
 //!
-//! The order of the checks is fixed: route, method, CSRF gate, session, token, body. What is
-//! refused reaches neither the API nor the authorization server.
+//! The order of the checks is fixed: route, method, CSRF gate, session, its caps, token, body. What
+//! is refused reaches neither the API nor the authorization server.
 
 use std::time::Instant;
 
@@ -15,11 +15,13 @@ use serde::Deserialize;
 use super::admission::{Admission, Admitted, METHODS, length};
 use super::bridge::{self, BodyLimits};
 use super::browser_session::BrowserSession;
+use super::cookies::{Presented, PresentedCookies};
 use super::envelope::Client;
 use super::lifecycle::Lifecycle;
+use super::limits::{self, SessionCaps};
 use super::notes::Notes;
 use super::problem::Problem;
-use crate::telemetry::{Metrics, Outcome, Route, UpstreamOutcome, session_digest};
+use crate::telemetry::{Limit, Metrics, Outcome, Route, UpstreamOutcome, session_digest};
 use crate::tokens::{AccessTokenError, AfterUnauthorized, Allowance, TokenBroker, UnauthorizedBody};
 use crate::upstream::{self, Answer, Call, CallBody, ClientHop, Forwarder, RequestBodyError, UpstreamPath};
 
@@ -39,6 +41,8 @@ pub struct Forwarding {
     pub host: String,
     /// Tells when no call may wait any longer.
     pub lifecycle: Lifecycle,
+    /// How much one session may use.
+    pub sessions: SessionCaps,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -62,9 +66,15 @@ pub async fn forward(
         return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
     };
 
-    let id = session.id().ok_or(Problem::new(Outcome::LoginRequired))?;
+    let Some(id) = session.id() else {
+        if has_session_cookie(&request) {
+            limits::charge(&request, Limit::UnknownCookies).await?;
+        }
+        return Err(Problem::new(Outcome::LoginRequired));
+    };
     notes.note(|noted| noted.session = Some(session_digest(id)));
-    let result = async {
+    let seat = walk.forwarding.sessions.enter(|| session_digest(id))?;
+    let result: Result<Answer, Problem> = async {
         let allowance = walk.unless_given_up(walk.broker.access_token(id)).await?;
         notes.note(|noted| noted.refreshed = allowance.refreshed);
         if allowance.renew_cookie {
@@ -74,13 +84,31 @@ pub async fn forward(
             bridge::request_body(&request, payload, walk.forwarding.limits).await.map_err(body_problem)?;
         notes.note(|noted| noted.bytes_in = length(request.headers()).unwrap_or(0));
         let call = walk.forwarding.call(&request, path, body)?;
-        walk.call(call, allowance, &notes).await
+        let answer = walk.call(call, allowance.clone(), &notes).await?;
+        if answer.status.as_u16() < 400 && walk.broker.succeeded(&allowance) {
+            session.renew();
+        }
+        Ok(answer)
     }
     .await;
-    if result.as_ref().is_err_and(Problem::forgets_session) {
-        session.forget();
+    if let Err(problem) = &result {
+        if problem.forgets_session() {
+            session.forget();
+        } else if problem.code() == Outcome::LoginRequired {
+            limits::charge(&request, Limit::UnknownCookies).await?;
+        }
     }
-    Ok(bridge::inbound(result?, request.method() == Method::HEAD))
+    let is_head = request.method() == Method::HEAD;
+    let answer = bridge::inbound(result?, is_head);
+    Ok(match seat {
+        None => answer,
+        Some(seat) => seat.until_sent(answer, is_head),
+    })
+}
+
+fn has_session_cookie(request: &HttpRequest) -> bool {
+    let extensions = request.extensions();
+    extensions.get::<PresentedCookies>().is_some_and(|cookies| *cookies.session() != Presented::Absent)
 }
 
 /// The collaborators of a call.
@@ -126,9 +154,10 @@ impl Walk {
             );
         }
         drop(answer);
-        let answer = self.send(&mut call, &retried, notes).await?;
+        let mut answer = self.send(&mut call, &retried, notes).await?;
         if answer.status.as_u16() == 401 {
-            self.broker.refused_again(&retried);
+            let body = dead_token(&answer.peek(PEEK).await);
+            self.unless_given_up(self.broker.refused_again(&retried, body)).await?;
         }
         Ok(answer)
     }

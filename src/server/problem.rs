@@ -11,7 +11,9 @@ use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
+use crate::anonymous::AnonymousError;
 use crate::login::{BeginError, LoginError};
+use crate::model::Principal;
 use crate::telemetry::Outcome;
 use crate::tokens::{AccessTokenError, VaultError};
 
@@ -45,6 +47,11 @@ impl Problem {
     #[must_use]
     pub const fn retry_after(self, after: Duration) -> Self {
         Self { retry_after: Some(after), ..self }
+    }
+
+    /// How long a client is asked to wait.
+    pub(super) fn wait(&self) -> Duration {
+        self.retry_after.unwrap_or(SOON)
     }
 
     /// Its code.
@@ -210,12 +217,35 @@ impl From<AccessTokenError> for Problem {
     fn from(error: AccessTokenError) -> Self {
         match error {
             AccessTokenError::NoSession => Self::new(Outcome::LoginRequired),
-            AccessTokenError::Ended(_) => Self { forget_session: true, ..Self::new(Outcome::SessionEnded) },
+            AccessTokenError::Ended(principal, _) => {
+                let code = match principal {
+                    Principal::User => Outcome::SessionEnded,
+                    Principal::Anonymous => Outcome::AnonymousExpired,
+                };
+                Self { forget_session: true, ..Self::new(code) }
+            }
             AccessTokenError::AuthorizationServer { retry_after, .. } => {
                 Self::new(Outcome::LoginServerUnavailable).retry_after(retry_after)
             }
             AccessTokenError::Vault(error) => error.into(),
             AccessTokenError::Lost => Self::new(Outcome::InternalError),
+        }
+    }
+}
+
+impl From<AnonymousError> for Problem {
+    fn from(error: AnonymousError) -> Self {
+        match error {
+            AnonymousError::Over => Self::new(Outcome::VisitorRequired),
+            AnonymousError::NotPermitted { retry_after } => {
+                Self::new(Outcome::RateLimited).retry_after(retry_after)
+            }
+            AnonymousError::ServerInvalid(_) => Self::new(Outcome::LoginServerInvalid),
+            AnonymousError::ServerUnavailable { retry_after, .. } => {
+                Self::new(Outcome::LoginServerUnavailable).retry_after(retry_after)
+            }
+            AnonymousError::Vault(error) => error.into(),
+            AnonymousError::Lost => Self::new(Outcome::InternalError),
         }
     }
 }

@@ -4,11 +4,12 @@ use actix_http::Request;
 use actix_web::{HttpMessage, HttpResponse};
 
 use super::admission::{Admission, Admitted};
-use super::cookie_keys::CookieKeys;
+use super::cookie_keys::{CookieKeys, Judged};
 use super::envelope::Envelope;
+use super::limits::Limits;
 use super::listener::Judge;
 use super::problem::Problem;
-use crate::telemetry::Outcome;
+use crate::telemetry::{Limit, Outcome};
 
 /// Asks of a request's head what the handlers would ask. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -16,21 +17,28 @@ pub struct Reception {
     envelope: Envelope,
     cookies: CookieKeys,
     admission: Admission,
+    limits: Limits,
 }
 
 impl Reception {
     /// The checks of one deployment.
-    pub fn new(envelope: Envelope, cookies: CookieKeys, admission: Admission) -> Self {
-        Self { envelope, cookies, admission }
+    pub fn new(envelope: Envelope, cookies: CookieKeys, admission: Admission, limits: Limits) -> Self {
+        Self { envelope, cookies, admission, limits }
     }
 
     fn judge(&self, request: &Request) -> Result<(), Problem> {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         self.envelope.admit(method, uri, headers)?;
         match self.admission.judge(method, uri, headers) {
-            Ok(Admitted::Forward(_)) if !self.cookies.has_genuine(headers) => {
-                Err(Problem::new(Outcome::LoginRequired))
-            }
+            Ok(Admitted::Forward(_)) => match self.cookies.judge(headers) {
+                Judged::Genuine => Ok(()),
+                Judged::Absent => Err(Problem::new(Outcome::LoginRequired)),
+                Judged::Unknown => {
+                    let client = self.envelope.client(request.head(), request.peer_addr()).address;
+                    self.limits.charge_here(Limit::UnknownCookies, client)?;
+                    Err(Problem::new(Outcome::LoginRequired))
+                }
+            },
             // Other routes answer for themselves, and read no body.
             Err(problem) if problem.code() == Outcome::NotFound => Ok(()),
             judged => judged.map(|_| ()),

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::model::{Digest, SessionId};
+use crate::model::{Digest, SessionId, VisitorId};
 
 /// The kinds of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -12,14 +12,20 @@ pub enum Place {
     Session,
     /// A login in progress.
     Login,
+    /// What became of a visitor who asked for an anonymous user.
+    Visitor,
 }
 
 impl Place {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Session, Self::Login, Self::Visitor];
+
     /// The letter that stands for the place in a key's text.
     pub const fn letter(self) -> char {
         match self {
             Self::Session => 's',
             Self::Login => 't',
+            Self::Visitor => 'v',
         }
     }
 }
@@ -40,6 +46,11 @@ impl Key {
     /// The record of a login in progress, named by its `state`.
     pub fn login(state: &str) -> Self {
         Self { place: Place::Login, hash: Digest::of("login", state.as_bytes()) }
+    }
+
+    /// The record of a visitor.
+    pub fn visitor(id: &VisitorId) -> Self {
+        Self { place: Place::Visitor, hash: id.digest() }
     }
 
     /// Reads the hash back from a key's text.
@@ -69,8 +80,7 @@ impl Key {
     /// Reads what [`Key::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8; 33]) -> Option<Self> {
         let (&letter, hash) = bytes.split_first()?;
-        let place =
-            [Place::Session, Place::Login].into_iter().find(|place| place.letter() as u8 == letter)?;
+        let place = Place::ALL.into_iter().find(|place| place.letter() as u8 == letter)?;
         Some(Self { place, hash: Digest::from_bytes(hash.try_into().ok()?) })
     }
 

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::{
-    Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store, StoreError,
+    Charged, Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store,
+    StoreError,
 };
-use crate::model::Generation;
+use crate::model::{Digest, Generation, Rate};
 use crate::telemetry::{Metrics, StoreOperation, StoreOutcome};
 
 /// Passes everything on to the store inside.
@@ -112,6 +113,14 @@ impl Store for MeasuredStore {
             StoreOutcome::Done
         })
         .await
+    }
+
+    async fn charge(&self, bucket: &Digest, rate: Rate) -> Result<Option<Charged>, StoreError> {
+        let judge = |charged: &Option<Charged>| match charged {
+            Some(Charged::Refused(_)) => StoreOutcome::Conflict,
+            Some(Charged::Admitted(_)) | None => StoreOutcome::Done,
+        };
+        self.measure(StoreOperation::Charge, self.inner.charge(bucket, rate), judge).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

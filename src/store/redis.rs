@@ -20,7 +20,7 @@
 //!
 //! | Command | What for |
 //! |---|---|
-//! | `EVALSHA`, `SCRIPT LOAD` | every change of a record or a lease is a script |
+//! | `EVALSHA`, `SCRIPT LOAD` | every change of a record, a lease or a limit's bucket is a script |
 //! | `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIRE`, `PTTL`, `PUBLISH` | what scripts do |
 //! | `GET`, `PING` | reading a record; signs of life |
 //! | `INFO` | `INFO replication`: is it a primary, and the same as before. Without it every new connection counts as another primary |
@@ -68,10 +68,10 @@ use self::feed::Feed;
 use self::link::{Link, Repeat};
 use self::names::Names;
 use super::{
-    Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store, StoreError,
+    Charged, Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store, StoreError,
 };
 use crate::clock::SharedClock;
-use crate::model::{Generation, Timestamp};
+use crate::model::{Digest, Generation, Rate, Timestamp};
 use crate::settings::RedisUrl;
 
 /// A [`Store`] in Redis.
@@ -283,6 +283,18 @@ impl Store for RedisStore {
         })
         .await
         .map(drop)
+    }
+
+    async fn charge(&self, bucket: &Digest, rate: Rate) -> Result<Option<Charged>, StoreError> {
+        let now = self.clock.now().as_millis().saturating_mul(1000);
+        // Not repeated: one event must not count twice, and one that is not counted does no harm.
+        let answer: i64 = self
+            .script(Repeat::Forbidden, &scripts::LIMIT, &self.names.bucket(bucket), |script| {
+                script.arg(now).arg(rate.interval_us()).arg(rate.span_us());
+            })
+            .await?;
+        let time = Duration::from_micros(answer.unsigned_abs());
+        Ok(Some(if answer < 0 { Charged::Refused(time) } else { Charged::Admitted(time) }))
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -93,6 +93,22 @@ label! {
 }
 
 label! {
+    /// What became of a visitor's wish for an anonymous user.
+    AnonymousOutcome {
+        /// Whisk made one, and a session began.
+        Created = "created",
+        /// The visitor has one already: another call asked for it.
+        Joined = "joined",
+        /// Whisk refused, or answered what cannot be used. The operator has to look.
+        Invalid = "invalid",
+        /// Whisk or the store gave no usable answer.
+        Unavailable = "unavailable",
+        /// Whisk made one, or may have, and no session holds it.
+        Lost = "lost",
+    }
+}
+
+label! {
     /// Why a session ended.
     SessionEnd {
         /// `POST /auth/logout`.
@@ -109,6 +125,8 @@ label! {
         RotationLost = "rotation_lost",
         /// The access token died and there was no refresh token.
         NoRefreshToken = "no_refresh_token",
+        /// The API called an anonymous user's token dead that was just new.
+        TokenDead = "token_dead",
         /// Its record cannot be opened: the key is gone or the bytes are not ours.
         Unreadable = "unreadable",
         /// An operator ended it.
@@ -135,6 +153,8 @@ label! {
         Lease = "lease",
         /// Give it back.
         Release = "release",
+        /// Count in a bucket that instances share.
+        Charge = "charge",
         /// A sign of life.
         Check = "check",
         /// Walk over all keys.
@@ -194,6 +214,24 @@ impl UpstreamOutcome {
             400..=499 => Self::ClientError,
             _ => Self::ServerError,
         }
+    }
+}
+
+label! {
+    /// What is limited (`limits.*`), named as its setting is.
+    Limit {
+        /// Logins begun, a client address.
+        Logins = "logins",
+        /// Anonymous users created, a client address.
+        AnonymousUsers = "anonymous_users",
+        /// Callbacks failed, a client address.
+        FailedCallbacks = "failed_callbacks",
+        /// Session cookies that name no session, a client address.
+        UnknownCookies = "unknown_cookies",
+        /// Calls of one session at the same time.
+        SessionInFlight = "session_in_flight",
+        /// Calls of one session a second.
+        SessionCallsPerSecond = "session_calls_per_second",
     }
 }
 

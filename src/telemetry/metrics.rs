@@ -17,13 +17,13 @@ use std::sync::{Arc, OnceLock};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use ::metrics::{Counter, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
+use ::metrics::{Counter, Gauge, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::names::*;
 use super::labels::{
-    CsrfReason, Label, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation,
-    StoreOutcome, UpstreamOutcome,
+    AnonymousOutcome, CsrfReason, Label, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd,
+    StoreOperation, StoreOutcome, UpstreamOutcome,
 };
 use crate::model::Principal;
 
@@ -44,6 +44,7 @@ struct Inner {
     request_seconds: Vec<Histogram>,
     refreshes: Vec<Counter>,
     logins: Vec<Counter>,
+    anonymous_users: Vec<Counter>,
     sessions_started: [Counter; 2],
     sessions_ended: Vec<Counter>,
     store_operations: Vec<OnceLock<Counter>>,
@@ -54,6 +55,8 @@ struct Inner {
     upstream_calls: Vec<Counter>,
     upstream_seconds: Histogram,
     csrf_refusals: Vec<Counter>,
+    limited: Vec<Counter>,
+    limited_addresses: Vec<Gauge>,
     records_opened: RwLock<HashMap<String, Counter>>,
     records_opened_by_other: Counter,
 }
@@ -79,6 +82,7 @@ impl Metrics {
             request_seconds: histograms::<Route>(&recorder, REQUEST_SECONDS, "route"),
             refreshes: counters::<RefreshOutcome>(&recorder, REFRESHES, "outcome"),
             logins: counters::<LoginOutcome>(&recorder, LOGINS, "outcome"),
+            anonymous_users: counters::<AnonymousOutcome>(&recorder, ANONYMOUS_USERS, "outcome"),
             sessions_started: [started("user"), started("anonymous")],
             sessions_ended: counters::<SessionEnd>(&recorder, SESSIONS_ENDED, "reason"),
             store_operations: unseen::<StoreOperation, StoreOutcome>(),
@@ -93,6 +97,8 @@ impl Metrics {
             upstream_calls: counters::<UpstreamOutcome>(&recorder, UPSTREAM_CALLS, "outcome"),
             upstream_seconds: register_histogram(&recorder, UPSTREAM_SECONDS, &[]),
             csrf_refusals: counters::<CsrfReason>(&recorder, CSRF_REFUSALS, "reason"),
+            limited: counters::<Limit>(&recorder, LIMITED, "limit"),
+            limited_addresses: gauges::<Limit>(&recorder, LIMITED_ADDRESSES, "limit"),
             records_opened: RwLock::default(),
             records_opened_by_other: register_counter(&recorder, RECORDS_OPENED, &[("key_id", "other")]),
             recorder,
@@ -128,6 +134,11 @@ impl Metrics {
     /// A login came this far.
     pub fn login(&self, outcome: LoginOutcome) {
         increment(&self.inner.logins, outcome);
+    }
+
+    /// A visitor wished for an anonymous user.
+    pub fn anonymous_user(&self, outcome: AnonymousOutcome) {
+        increment(&self.inner.anonymous_users, outcome);
     }
 
     /// A session began.
@@ -175,6 +186,18 @@ impl Metrics {
     /// The CSRF gate refused a request.
     pub fn csrf_refusal(&self, reason: CsrfReason) {
         increment(&self.inner.csrf_refusals, reason);
+    }
+
+    /// A limit refused a request.
+    pub fn limited(&self, limit: Limit) {
+        increment(&self.inner.limited, limit);
+    }
+
+    /// So many addresses, or sessions, are remembered for a limit.
+    pub fn limit_remembers(&self, limit: Limit, count: usize) {
+        if let Some(gauge) = self.inner.limited_addresses.get(limit.index()) {
+            gauge.set(u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
 
     /// A record was opened with that key. When a retired key's count stands still, it may go.
@@ -235,6 +258,10 @@ fn counters<L: Label>(
     L::VALUES.iter().map(|value| register_counter(recorder, name, &[(label, value)])).collect()
 }
 
+fn gauges<L: Label>(recorder: &PrometheusRecorder, name: &'static str, label: &'static str) -> Vec<Gauge> {
+    L::VALUES.iter().map(|value| recorder.register_gauge(&key(name, &[(label, value)]), &METADATA)).collect()
+}
+
 fn histograms<L: Label>(
     recorder: &PrometheusRecorder,
     name: &'static str,
@@ -270,7 +297,9 @@ fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
 }
 
 fn describe(recorder: &PrometheusRecorder) {
-    recorder.describe_gauge(BUILD_INFO.into(), None, "1, with the version as a label".into());
+    for (name, text) in GAUGES {
+        recorder.describe_gauge(name.into(), None, text.into());
+    }
     for (name, text) in COUNTERS {
         recorder.describe_counter(name.into(), None, text.into());
     }

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Shared by the sessions of a process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Breaker {
+pub struct Breaker {
     clock: SharedClock,
     state: Arc<Mutex<State>>,
 }
@@ -31,13 +31,17 @@ struct State {
 }
 
 impl Breaker {
-    pub(super) fn new(clock: SharedClock) -> Self {
+    /// One that lets everybody ask.
+    pub fn new(clock: SharedClock) -> Self {
         Self { clock, state: Arc::default() }
     }
 
     /// Whether the server may be asked now; if not, how long the pause still lasts. After a pause
     /// the first caller is let through and begins the next pause, which its answer may end.
-    pub(super) fn admit(&self) -> Result<(), Duration> {
+    ///
+    /// # Errors
+    /// What is left of the pause.
+    pub fn admit(&self) -> Result<(), Duration> {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now < state.paused_until {
@@ -50,12 +54,12 @@ impl Breaker {
     }
 
     /// The server answered, whatever it said.
-    pub(super) fn answered(&self) {
+    pub fn answered(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
 
     /// The server gave no usable answer.
-    pub(super) fn failed(&self) {
+    pub fn failed(&self) {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.failures = state.failures.saturating_add(1);

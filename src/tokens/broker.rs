@@ -96,14 +96,15 @@ impl TokenBroker {
         Self { refresher, flights, refresh_ahead: timing.refresh_ahead, distrusted: Distrusted::default() }
     }
 
-    /// An access token that is not known to be dead. A call is what slides the idle timeout.
+    /// An access token that is not known to be dead. A person's call slides the idle timeout, an
+    /// anonymous user's only once it has succeeded: see [`Self::succeeded`].
     ///
     /// # Errors
     /// [`AccessTokenError`]; after `Ended` and `NoSession` nothing is left in the vault.
     pub async fn access_token(&self, id: &SessionId) -> Result<Allowance, AccessTokenError> {
         let session = self.current(&Key::session(id)).await?;
         let now = self.refresher.clock.now();
-        let renew_cookie = self.slide(&session);
+        let renew_cookie = session.content.principal == Principal::User && self.slide(&session);
         let allowance = |session, refreshed| Allowance { session, renew_cookie, refreshed };
         match Freshness::of(&session.content, now, self.refresh_ahead) {
             Freshness::Fresh => Ok(allowance(session, Refreshed::None)),
@@ -117,6 +118,11 @@ impl TokenBroker {
                 Ok(allowance(session, refreshed))
             }
         }
+    }
+
+    /// The API has carried out a call. Answers whether the browser's cookie is due to be set anew.
+    pub fn succeeded(&self, used: &Allowance) -> bool {
+        used.session.content.principal == Principal::Anonymous && self.slide(&used.session)
     }
 
     /// What to do after the API answered 401 to the token of `used`: a newer token may be there
@@ -147,7 +153,7 @@ impl TokenBroker {
         match body {
             UnauthorizedBody::DeadToken => {
                 self.take(&session.key, SessionEnd::NoRefreshToken).await?;
-                Err(AccessTokenError::Ended(SessionEnd::NoRefreshToken))
+                Err(AccessTokenError::Ended(session.content.principal, SessionEnd::NoRefreshToken))
             }
             UnauthorizedBody::Other => Ok(AfterUnauthorized::Relay),
         }
@@ -156,8 +162,20 @@ impl TokenBroker {
     /// The API answered 401 to the repetition too, with a token that it had not seen before. For a
     /// while no call of this session is answered by another refresh: an endpoint that always says
     /// 401 would cost one a call, and each takes the token away from the calls beside it.
-    pub fn refused_again(&self, retried: &Allowance) {
+    ///
+    /// # Errors
+    /// [`AccessTokenError::Ended`] where an anonymous user's new token is dead too: Whisk has deleted
+    /// the user (fact W24). Or what kept the session from being ended.
+    pub async fn refused_again(
+        &self,
+        retried: &Allowance,
+        body: UnauthorizedBody,
+    ) -> Result<(), AccessTokenError> {
         self.distrusted.note(&retried.session);
+        if retried.session.content.principal == Principal::Anonymous && body == UnauthorizedBody::DeadToken {
+            self.refresher.end(&retried.session, SessionEnd::TokenDead).await?;
+        }
+        Ok(())
     }
 
     /// The session as it stands, without sliding its timeout or refreshing its tokens.
@@ -201,9 +219,9 @@ impl TokenBroker {
         let Beginning { principal, user_id, scopes, tokens } = beginning;
         let now = self.refresher.clock.now();
         let absolute = now.plus(self.refresher.vault.lifetimes().absolute);
-        let ends_at = match (&tokens.refresh, tokens.expires_at) {
+        let ends_at = match (principal, &tokens.refresh, tokens.expires_at) {
             // Nothing is left to live on after the access token's end.
-            (None, Some(expires_at)) => absolute.min(expires_at),
+            (Principal::User, None, Some(expires_at)) => absolute.min(expires_at),
             _ => absolute,
         };
         let afterlife = self.refresher.vault.lifetimes().afterlife();
@@ -249,13 +267,15 @@ impl TokenBroker {
         let content = &session.content;
         let reason = if now < content.ends_at {
             SessionEnd::IdleTimeout
+        } else if content.principal == Principal::Anonymous {
+            SessionEnd::AbsoluteTimeout
         } else if content.tokens.refresh.is_none() && content.tokens.expires_at.is_some_and(|at| at <= now) {
             SessionEnd::NoRefreshToken
         } else {
             SessionEnd::AbsoluteTimeout
         };
         self.take(key, reason).await?;
-        Err(AccessTokenError::Ended(reason))
+        Err(AccessTokenError::Ended(content.principal, reason))
     }
 
     async fn newest(&self, key: &Key, knowledge: Knowledge) -> Result<Arc<Session>, AccessTokenError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::Principal;
 use crate::oauth;
 use crate::store::StoreError;
 use crate::telemetry::SessionEnd;
@@ -25,9 +26,9 @@ pub enum AccessTokenError {
     #[error("there is no such session")]
     NoSession,
 
-    /// The session ended just now. Nothing is left of it in the vault.
-    #[error("the session has ended: {}", .0.as_str())]
-    Ended(SessionEnd),
+    /// The session, of this kind, ended just now. Nothing is left of it in the vault.
+    #[error("the session has ended: {}", .1.as_str())]
+    Ended(Principal, SessionEnd),
 
     /// The authorization server gave no usable answer. The session stands, and the same request
     /// may succeed after the time named.

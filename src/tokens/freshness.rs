@@ -21,12 +21,16 @@ impl Freshness {
     ///
     /// A token ages `refresh_ahead` before its end, but never in the first half of its life, or a
     /// server with short-lived tokens would be asked at every call. One without a refresh token
-    /// cannot age. One without a known end is fresh until the API says otherwise.
+    /// cannot age. One without a known end is fresh until the API says otherwise, and so is an
+    /// anonymous user's that cannot be refreshed: its life is the session's.
     pub fn of(content: &SessionContent, now: Timestamp, refresh_ahead: Duration) -> Self {
         let tokens = &content.tokens;
         let Some(expires_at) = tokens.expires_at else {
             return Self::Fresh;
         };
+        if content.lives_by_its_calls() {
+            return Self::Fresh;
+        }
         if now >= expires_at {
             return Self::Stale;
         }

@@ -23,19 +23,16 @@ use tokio::time::Instant;
 
 use super::breaker::Breaker;
 use super::error::{AccessTokenError, VaultError};
+use super::lease::{Asked, KeptLease, LEASE, jittered};
 use super::tasks::Tasks;
 use super::unsaved::Unsaved;
 use super::vault::{Session, SessionContent, TokenVault};
 use crate::clock::SharedClock;
-use crate::crypto::random_bytes;
-use crate::model::{Generation, RefreshToken};
+use crate::model::{Generation, Principal, RefreshToken};
 use crate::oauth::{self, Unavailable};
-use crate::store::{Key, LeaseOwner, Leased, Replaced};
+use crate::store::{Key, LeaseOwner, Replaced};
 use crate::telemetry::{Health, Metrics, RefreshOutcome, SecurityEvent, SessionEnd};
 
-/// How long a lease lasts unless it is renewed: the time after which another instance takes over
-/// from one that died.
-const LEASE: Duration = Duration::from_secs(6);
 /// How long nobody asks again after a failure.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 /// After an absence of the store in which leases may have run out: the time in which those who were
@@ -74,13 +71,14 @@ impl Refresher {
             if let Some(newer) = self.unsaved.get(&key).filter(|newer| newer.generation > seen) {
                 return Ok(newer);
             }
-            match self.vault.store().lease(&key, &owner, LEASE).await.map_err(VaultError::from)? {
-                Leased::Granted => return self.under_lease(key, seen, owner, heir).await,
-                Leased::CoolingDown { left } => {
+            let asked = KeptLease::ask(self.vault.store(), &self.tasks, key, &owner).await;
+            match asked.map_err(VaultError::from)? {
+                Asked::Granted(lease) => return self.under_lease(key, seen, lease, heir).await,
+                Asked::CoolingDown { left } => {
                     return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: left });
                 }
                 // If it is ours next and nothing was stored, its holder died, or cannot store.
-                Leased::Held => heir = true,
+                Asked::Held => heir = true,
             }
             if Instant::now() >= deadline {
                 return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: COOL_DOWN });
@@ -94,48 +92,20 @@ impl Refresher {
         }
     }
 
-    async fn under_lease(&self, key: Key, seen: Generation, owner: LeaseOwner, heir: bool) -> RefreshResult {
-        let renewal = self.keep_lease(key, owner.clone());
+    async fn under_lease(self, key: Key, seen: Generation, lease: KeptLease, heir: bool) -> RefreshResult {
         let result = self.redeem(&key, seen, heir).await;
         if self.unsaved.get(&key).is_some() {
             // Nobody may redeem the old refresh token until the new one is stored.
-            let refresher = self.clone();
+            let unsaved = self.unsaved.clone();
             self.tasks.spawn(async move {
-                refresher.unsaved.settled(&key).await;
-                refresher.give_back(&key, &owner, renewal, None).await;
+                unsaved.settled(&key).await;
+                lease.give_back(None).await;
             });
             return result;
         }
         let failed = matches!(result, Err(AccessTokenError::AuthorizationServer { .. }));
-        self.give_back(&key, &owner, renewal, failed.then_some(COOL_DOWN)).await;
+        lease.give_back(failed.then_some(COOL_DOWN)).await;
         result
-    }
-
-    async fn give_back(
-        &self,
-        key: &Key,
-        owner: &LeaseOwner,
-        mut renewal: Renewal,
-        cool_down: Option<Duration>,
-    ) {
-        renewal.0.abort();
-        // Waited for, so that no renewal follows the release.
-        let _ = (&mut renewal.0).await;
-        if let Err(error) = self.vault.store().release(key, owner, cool_down).await {
-            tracing::debug!(target: "refresh", %error, "a lease was left to run out");
-        }
-    }
-
-    fn keep_lease(&self, key: Key, owner: LeaseOwner) -> Renewal {
-        let store = Arc::clone(self.vault.store());
-        Renewal(self.tasks.spawn(async move {
-            loop {
-                tokio::time::sleep(LEASE / 3).await;
-                if let Err(error) = store.lease(&key, &owner, LEASE).await {
-                    tracing::debug!(target: "refresh", %error, "a lease was not renewed");
-                }
-            }
-        }))
     }
 
     /// `heir`: the lease was another's before, who may have been given tokens that nobody else
@@ -155,16 +125,17 @@ impl Refresher {
         let Some(refresh_token) = &session.content.tokens.refresh else {
             return self.end(&session, SessionEnd::NoRefreshToken).await;
         };
+        let principal = session.content.principal;
         if let Err(left) = self.breaker.admit() {
             return Err(AccessTokenError::AuthorizationServer { cause: None, retry_after: left });
         }
-        let mut answer = self.ask(refresh_token).await;
+        let mut answer = self.ask(principal, refresh_token).await;
         let lost = matches!(answer, Err(oauth::Error::Unavailable(Unavailable::Lost | Unavailable::Timeout)));
         if lost {
             // The server may have issued tokens that we did not hear of. If it takes the old one
             // again, nothing is lost; if not, nothing can be saved.
             tokio::time::sleep(jittered(SECOND_TRY)).await;
-            answer = self.ask(refresh_token).await;
+            answer = self.ask(principal, refresh_token).await;
         }
         match answer {
             Ok(granted) => {
@@ -196,8 +167,15 @@ impl Refresher {
     }
 
     /// Asks the server once, and lets breaker and health know.
-    async fn ask(&self, refresh_token: &RefreshToken) -> Result<oauth::Granted, oauth::Error> {
-        let answer = self.server.refresh(refresh_token).await;
+    async fn ask(
+        &self,
+        principal: Principal,
+        refresh_token: &RefreshToken,
+    ) -> Result<oauth::Granted, oauth::Error> {
+        let answer = match principal {
+            Principal::User => self.server.refresh(refresh_token).await,
+            Principal::Anonymous => self.server.refresh_anonymous(refresh_token).await,
+        };
         let away = matches!(answer, Err(oauth::Error::Unavailable(_)));
         self.health.login_server(!away);
         if away {
@@ -234,12 +212,12 @@ impl Refresher {
     }
 
     /// Ends the version that was judged. One that was written meanwhile lives on.
-    async fn end(&self, judged: &Session, reason: SessionEnd) -> RefreshResult {
+    pub(super) async fn end(&self, judged: &Session, reason: SessionEnd) -> RefreshResult {
         match self.vault.remove(judged).await? {
             Replaced::Done => {
                 self.metrics.session_ended(reason);
                 SecurityEvent::ended(reason).session(judged.key.digest()).emit();
-                Err(AccessTokenError::Ended(reason))
+                Err(AccessTokenError::Ended(judged.content.principal, reason))
             }
             Replaced::Gone => Err(AccessTokenError::NoSession),
             Replaced::Moved(_) => self.reread(&judged.key).await,
@@ -248,15 +226,6 @@ impl Refresher {
 
     async fn reread(&self, key: &Key) -> RefreshResult {
         self.vault.load(key).await?.ok_or(AccessTokenError::NoSession)
-    }
-}
-
-/// The task that renews a lease, for as long as its holder works: it ends with it, panic included.
-struct Renewal(tokio::task::JoinHandle<()>);
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 
@@ -271,10 +240,4 @@ fn renewed(old: &SessionContent, granted: oauth::Granted, now: crate::model::Tim
         tokens_since: now,
         ..old.clone()
     }
-}
-
-/// Between half of `pause` and all of it, so that instances that wait do not ask in step.
-fn jittered(pause: Duration) -> Duration {
-    let [byte] = random_bytes::<1>();
-    pause / 2 + pause.mul_f64(f64::from(byte) / 512.0)
 }

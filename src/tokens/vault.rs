@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{CacheLimits, SessionCache};
 use super::error::VaultError;
+use super::lifetimes::Lifetimes;
 use crate::clock::SharedClock;
 use crate::crypto::{KeyRing, random_bytes};
 use crate::model::{Generation, Principal, Scopes, SessionId, Timestamp, TokenSet};
@@ -38,6 +39,13 @@ pub struct SessionContent {
     /// How long the record outlives the session: see [`Lifetimes::afterlife`]. Written down, since
     /// another instance, or this one tomorrow, may have other lifetimes.
     pub afterlife: Duration,
+}
+
+impl SessionContent {
+    /// Whether each call that succeeds begins the life of its tokens anew: see [`Lifetimes`].
+    pub(super) fn lives_by_its_calls(&self) -> bool {
+        self.principal == Principal::Anonymous && self.tokens.refresh.is_none()
+    }
 }
 
 /// A session as the vault has it.
@@ -71,35 +79,6 @@ const PROBE_EVERY_MS: u64 = 500;
 
 /// How long a store that is away is asked again to take a new session.
 const CREATE_PATIENCE: Duration = Duration::from_secs(4);
-
-/// How long sessions live.
-#[derive(Debug, Clone, Copy)]
-pub struct Lifetimes {
-    /// Without a call.
-    pub idle: Duration,
-    /// In all.
-    pub absolute: Duration,
-}
-
-impl Lifetimes {
-    /// How far beyond the idle timeout a deadline is set, so that it need not be moved at every
-    /// call: a 64th of it, at most a minute.
-    fn slack(&self) -> Duration {
-        (self.idle / 64).min(Duration::from_secs(60))
-    }
-
-    /// How long a record outlives its session, so that a browser that comes back can be told that
-    /// its session has ended, and is not taken for a stranger: a tenth of the idle timeout, at most
-    /// a week. Nothing but that is done with it.
-    pub fn afterlife(&self) -> Duration {
-        (self.idle / 10).min(Duration::from_secs(7 * 24 * 3600))
-    }
-
-    /// The `Max-Age` of a session's cookie.
-    pub fn cookie_max_age(&self) -> Duration {
-        self.idle
-    }
-}
 
 /// Keeps sessions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -154,7 +133,7 @@ impl TokenVault {
         let session = Session {
             key: Key::session(&id),
             generation: Generation(1),
-            expires_at: self.deadline(content, now),
+            expires_at: self.lifetimes.deadline(content, now),
             cookie_until: now.plus(self.lifetimes.cookie_max_age()),
             content: content.clone(),
         };
@@ -258,7 +237,7 @@ impl TokenVault {
         read: &Session,
         content: SessionContent,
     ) -> Result<(Replaced, Arc<Session>), VaultError> {
-        let expires_at = self.deadline(&content, self.clock.now());
+        let expires_at = self.lifetimes.deadline(&content, self.clock.now());
         let session = Session { generation: read.generation.next(), expires_at, content, ..read.clone() };
         let session = Arc::new(session);
         let replaced = self.store.replace(&session.key, read.generation, &self.seal(&session)).await;
@@ -297,10 +276,10 @@ impl TokenVault {
     pub fn due(&self, session: &Session) -> Option<Slide> {
         let now = self.clock.now();
         let max_age = self.lifetimes.cookie_max_age();
-        let covered = session.expires_at >= session.content.ends_at.min(now.plus(self.lifetimes.idle));
+        let covered = self.lifetimes.covered(&session.content, session.expires_at, now);
         let cookie = session.cookie_until.since(now) < max_age / 2;
         let cookie_until = if cookie { now.plus(max_age) } else { session.cookie_until };
-        let expires_at = self.deadline(&session.content, now);
+        let expires_at = self.lifetimes.deadline(&session.content, now);
         let deadlines = Deadlines { expires_at: expires_at.plus(session.content.afterlife), cookie_until };
         (!covered || cookie).then_some(Slide { deadlines, expires_at, cookie })
     }
@@ -314,10 +293,6 @@ impl TokenVault {
             self.cache.slid(key, slide.deadlines, slide.expires_at);
         }
         Ok(())
-    }
-
-    fn deadline(&self, content: &SessionContent, now: Timestamp) -> Timestamp {
-        now.plus(self.lifetimes.idle.saturating_add(self.lifetimes.slack())).min(content.ends_at)
     }
 
     fn seal(&self, session: &Session) -> Record {

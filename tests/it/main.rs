@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod anonymous;
 mod balancers;
 mod callback;
 mod cli;
@@ -18,6 +19,7 @@ mod errors;
 mod faults;
 mod forwarding;
 mod framing;
+mod limits;
 mod login;
 mod migrations;
 mod operations;

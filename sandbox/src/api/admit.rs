@@ -99,15 +99,15 @@ fn owner(request: &HttpRequest, world: &World) -> Result<Owner, Denial> {
     let Some(token) = value.to_str().ok().and_then(|text| text.strip_prefix("Bearer ")) else {
         return Err(denial(401, "auth.tokenInvalid", "Authorization is not a bearer token"));
     };
-    let (idle, required_scope) = {
+    let (idle, extends, required_scope) = {
         let behaviour = world.behaviour();
         if let Some((status, body)) = &behaviour.always_api_401 {
             return Err((*status, body.clone()));
         }
-        (behaviour.anonymous_idle, behaviour.required_scope.clone())
+        (behaviour.anonymous_idle, behaviour.anonymous_call_extends_token, behaviour.required_scope.clone())
     };
     let now = world.now();
-    let owner = world.grants().bearer(token, idle, now).map_err(|reason| match reason {
+    let owner = world.grants().bearer(token, idle, extends, now).map_err(|reason| match reason {
         BearerError::Expired => denial(401, "auth.tokenExpired", "the token has expired"),
         BearerError::NotFound => denial(401, "auth.tokenNotFound", "the token is unknown"),
     })?;

@@ -127,6 +127,10 @@ impl Grants {
             });
         }
 
+        let lifetime = match family.anonymous {
+            true => behaviour.anonymous_lifetime(true),
+            false => behaviour.access_token_lifetime,
+        };
         token.used_last = now;
         if behaviour.rotate_refresh_tokens {
             token.retired_at = token.retired_at.or(Some(now));
@@ -134,7 +138,6 @@ impl Grants {
         if behaviour.refresh_kills_old_access_token {
             self.kill_family_access(id);
         }
-        let lifetime = behaviour.access_token_lifetime;
         let mut issued = self.issue(id, lifetime, behaviour.rotate_refresh_tokens, behaviour, now);
         if !behaviour.rotate_refresh_tokens && behaviour.repeat_unrotated_refresh_token {
             issued.refresh_token = Some(text.to_owned());

@@ -107,6 +107,26 @@ async fn an_idle_anonymous_user_dies_and_a_busy_one_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_extends_a_token_of_thirty_days_unless_told_otherwise() {
+    let world = World::new().await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    for (extends, verdict) in [(true, "ok"), (false, "auth.tokenExpired")] {
+        world.sandbox.behaviour(|b| b.anonymous_call_extends_token = extends);
+        let token = text(&granted(create(&world)).await["token"], "access_token");
+        world.sandbox.advance(day * 29);
+        assert_eq!(world.verdict(&token).await, "ok");
+        world.sandbox.advance(day * 29);
+        assert_eq!(world.verdict(&token).await, verdict);
+    }
+    world.sandbox.behaviour(|b| b.anonymous = AnonymousShape::Legacy);
+    let token = text(&granted(create(&world)).await["token"], "access_token");
+    for verdict in ["ok", "ok", "auth.tokenExpired"] {
+        assert_eq!(world.verdict(&token).await, verdict, "that of a day is refreshed instead");
+        world.sandbox.advance(day / 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn creation_fails_on_demand() {
     let world = World::new().await;
     world.sandbox.behaviour(|b| {

@@ -4,9 +4,11 @@
 //! `state` that this very browser was given (RFC 6749 section 10.12), and nothing of the URL is
 //! ever shown (requirement R8).
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
+use super::anonymous::AnonymousAccess;
 use super::fault_page;
 use super::login::CookieSetting;
 use super::query::{Query, Repeated};
@@ -14,8 +16,10 @@ use crate::login::{Binding, Callback, Completed, LoginError, LoginFlow};
 use crate::oauth::State;
 use crate::server::browser_session::BrowserSession;
 use crate::server::cookies::PresentedCookies;
+use crate::server::limits;
 use crate::server::notes::Notes;
-use crate::telemetry::{LoginOutcome, Metrics, Route, SecurityEvent, SecurityKind, session_digest};
+use crate::server::problem::Problem;
+use crate::telemetry::{Limit, LoginOutcome, Metrics, Route, SecurityEvent, SecurityKind, session_digest};
 
 /// Completes a login: 303 to where the browser wanted to go, with the cookie of a new session; or
 /// a short page that says what went wrong.
@@ -25,15 +29,22 @@ pub async fn callback(
     flow: web::Data<LoginFlow>,
     cookies: web::Data<CookieSetting>,
     metrics: web::Data<Metrics>,
+    access: web::Data<Option<AnonymousAccess>>,
 ) -> HttpResponse {
     let notes = Notes::of(&request);
     notes.note(|noted| noted.route = Route::Callback);
     let mut consumed = None;
+    // Browsers share addresses: a login of ours goes on, whatever others at its address do.
+    let mut ours = false;
     let result = match parse(request.query_string()) {
         Ok((state, callback)) => {
             let name = cookies.names.login_name(&state);
             match binding(&request, &name) {
                 Some(binding) => {
+                    ours = flow.gave(&state, &binding);
+                    if !ours && let Err(problem) = limits::look(&request, Limit::FailedCallbacks) {
+                        return fault_page::fault_page(&problem);
+                    }
                     let result = flow.complete(&state, &binding, callback, session.id()).await;
                     // Used a moment ago, it may come to be collected: see `Stage::Undelivered`.
                     let kept = matches!(
@@ -54,11 +65,24 @@ pub async fn callback(
             session.begin(&id);
             metrics.login(LoginOutcome::Completed);
             SecurityEvent::new(SecurityKind::LoginCompleted).session(session_digest(&id)).emit();
-            HttpResponse::SeeOther().insert_header((LOCATION, return_to.as_str())).finish()
+            let mut answer = HttpResponse::SeeOther();
+            answer.insert_header((LOCATION, return_to.as_str()));
+            // Whether the browser has it is not known here: it comes from another site, and the
+            // cookie is `SameSite=Strict`.
+            if let Some(access) = access.as_ref() {
+                answer.cookie(access.visitors.end());
+            }
+            answer.finish()
         }
         Err(error) => {
             tell(&error, &metrics);
-            fault_page::fault_page(&error.into())
+            let problem = Problem::from(error);
+            let limited = match problem.status() {
+                // The caller's doing, and not a neighbour's of ours.
+                StatusCode::BAD_REQUEST => limits::charge(&request, Limit::FailedCallbacks).await.err(),
+                _ => None,
+            };
+            fault_page::fault_page(&limited.filter(|_| !ours).unwrap_or(problem))
         }
     };
     if let Some(name) = consumed {

@@ -27,7 +27,9 @@ pub(super) fn fault_page(problem: &Problem) -> HttpResponse {
     let advice = match problem.code() {
         Outcome::LoginExpired => "Please start again; it takes only a moment.",
         Outcome::LoginFailed => "You have not been logged in. You can try again.",
-        Outcome::LoginServerUnavailable | Outcome::StoreUnavailable => "Please try again in a little while.",
+        Outcome::LoginServerUnavailable | Outcome::StoreUnavailable | Outcome::RateLimited => {
+            "Please try again in a little while."
+        }
         _ => "Please try again. If it happens again, tell the people who run this site.",
     };
     let title = problem.title();

@@ -10,14 +10,16 @@ use crate::model::ReturnTo;
 use crate::server::browser_session::BrowserSession;
 use crate::server::cookies::{CookieNames, PresentedCookies};
 use crate::server::csrf::CsrfGate;
+use crate::server::limits;
 use crate::server::notes::Notes;
 use crate::server::problem::Problem;
-use crate::telemetry::{Outcome, Route};
+use crate::telemetry::{Limit, Outcome, Route};
 
 /// Begins a login in a cookie of its own, and remembers the session that this browser has now.
 ///
 /// # Errors
-/// `csrf_rejected`, `invalid_return_to`, `invalid_identity_provider`, `store_unavailable`.
+/// `csrf_rejected`, `invalid_return_to`, `invalid_identity_provider`, `rate_limited`,
+/// `store_unavailable`.
 pub async fn login(
     request: HttpRequest,
     session: BrowserSession,
@@ -35,6 +37,7 @@ pub async fn login(
     };
     let provider = query.single("identity_provider").map_err(repeated)?;
 
+    limits::charge(&request, Limit::Logins).await?;
     let begun = flow.begin(return_to, provider, session.id()).await?;
 
     let mut answer = HttpResponse::Found();

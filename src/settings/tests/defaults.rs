@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::*;
 use super::{KEY, from_environment, load, with};
+use crate::model::Rate;
 
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../../config/production.toml");
@@ -67,6 +68,22 @@ fn every_default_is_the_documented_one() {
             pool_idle_timeout: Duration::from_secs(20),
         },
         csrf: Csrf { require_header: false },
+        anonymous: Anonymous {
+            enabled: false,
+            create_url: "https://login.whisk.com/auth/anonymous/create".parse().unwrap(),
+            origin: None,
+            client_id_header: None,
+            body: BodyTemplate::parse(r#"{"clientId":"{client_id}"}"#).unwrap(),
+        },
+        limits: Limits {
+            logins: Rate::new(300, Duration::from_secs(60)),
+            anonymous_users: Rate::new(60, Duration::from_secs(60)),
+            failed_callbacks: Rate::new(300, Duration::from_secs(60)),
+            unknown_cookies: Rate::new(600, Duration::from_secs(60)),
+            addresses: 16_384,
+            session_in_flight: None,
+            session_calls_per_second: None,
+        },
     };
     assert_eq!(settings, expected);
     assert!(settings.warnings().is_empty(), "{:?}", settings.warnings());
@@ -161,6 +178,14 @@ fn the_effective_settings_read_back_as_themselves_and_show_no_secret() {
         ("forward.routes", "/v2/,/{service}/v2/,/list/v2/"),
         ("forward.replay_limit", "0"),
         ("forward.max_body", "1500"),
+        ("anonymous.enabled", "true"),
+        ("anonymous.origin", "https://www.example.com"),
+        ("anonymous.client_id_header", "X-Whisk-Client-Id"),
+        ("anonymous.body", r#"{"user_params":{}}"#),
+        ("limits.logins", "5/90s"),
+        ("limits.unknown_cookies", "off"),
+        ("limits.session_in_flight", "32"),
+        ("limits.session_calls_per_second", "50"),
     ])
     .unwrap();
 

@@ -20,7 +20,8 @@ fn each_kind_of_fault_names_its_key() {
         // Unknown.
         ("[server]\nlitsen = \"SEC_MARK\"", &["server.litsen"][..]),
         ("[limits]\nlogins = 1", &["limits.logins"]),
-        ("[limits]", &["limits"]),
+        ("[quotas]\nlogins = 1", &["quotas.logins"]),
+        ("[quotas]", &["quotas"]),
         ("listen = \"SEC_MARK\"", &["listen"]),
         ("server = \"SEC_MARK\"", &["server"]),
         ("[[server]]\nlisten = \"SEC_MARK\"", &["server"]),

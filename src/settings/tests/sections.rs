@@ -18,6 +18,48 @@ fn judge(key: &str, good: &[&str], bad: &[&str]) {
 }
 
 #[test]
+fn a_limit_is_a_number_a_period_or_off() {
+    for key in
+        ["limits.logins", "limits.anonymous_users", "limits.failed_callbacks", "limits.unknown_cookies"]
+    {
+        judge(
+            key,
+            &["off", "1/1s", "1000000/1h", "5/90s", "7/1500ms"],
+            &[
+                "", "0", "0/1m", "5", "5/", "/1m", "+5/1m", "5/0s", "5/61m", "5/999ms", "1000001/1m", "-1/1m",
+                "5/1m/1m", "5 / 1m", "OFF",
+            ],
+        );
+    }
+    judge("limits.addresses", &["1024", "4194304"], &["0", "1023", "4194305", "many"]);
+    for key in ["limits.session_in_flight", "limits.session_calls_per_second"] {
+        judge(key, &["0", "1", "65535"], &["-1", "65536", "off"]);
+    }
+}
+
+/// W22: the call's form is a matter of settings; https as for the API.
+#[test]
+fn the_call_that_creates_an_anonymous_user_is_a_url_a_header_and_a_json_object() {
+    judge(
+        "anonymous.create_url",
+        &["https://graph.whisk.com/auth/anonymous/create", "http://127.0.0.1:8081/x/v1/a", "https://h.test"],
+        &["", "http://login.whisk.com/auth", "https://u@h.test/", "https://h.test/?q=1", "login.whisk.com"],
+    );
+    judge("anonymous.origin", &["", "https://www.example.com"], &["null", "https://h.test/x", "http://h.test"]);
+    judge(
+        "anonymous.client_id_header",
+        &["", "x-whisk-client-id", "X-Client_Id"],
+        &["cookie", "Origin", "authorization", "content-length", "x y", "x:y", "é"],
+    );
+    judge(
+        "anonymous.body",
+        &[r#"{"grant_type":"anonymous","client_id":"{client_id}"}"#, r#"{"a":{"b":["{client_id}"]}}"#],
+        &["", "{}", r#"{"user_params":{}}"#, r#"{"{client_id}":1}"#, r#"["{client_id}"]"#, "{client_id}"],
+    );
+    with(&[("anonymous.client_id_header", "x-whisk-client-id"), ("anonymous.body", "{}")]).unwrap();
+}
+
+#[test]
 fn a_public_url_is_an_origin_as_a_browser_writes_it() {
     for (text, origin, authority) in [
         ("https://app.example.com", "https://app.example.com", "app.example.com"),

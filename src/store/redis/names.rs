@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! {prefix}:s:{HASH}    a session          {prefix}:l:{HASH}    a lease
-//! {prefix}:t:{HASH}    a login            {prefix}:schema      the layout's version
+//! {prefix}:t:{HASH}    a login            {prefix}:r:{HASH}    a limit's bucket
+//! {prefix}:v:{HASH}    a visitor          {prefix}:schema      the layout's version
 //! ```
 //! and the channel `{prefix}:feed`. The braces around the hash stand in the key: they are a
 //! Cluster's hash tag, so that a record and its lease live on one node.
 
+use crate::model::Digest;
 use crate::store::{Key, Place};
 
 /// The names below one prefix.
@@ -29,6 +31,10 @@ impl Names {
         format!("{}:l:{{{}}}", self.prefix, key.hash_text())
     }
 
+    pub(super) fn bucket(&self, digest: &Digest) -> String {
+        format!("{}:r:{{{}}}", self.prefix, digest.text())
+    }
+
     pub(super) fn schema(&self) -> String {
         format!("{}:schema", self.prefix)
     }
@@ -47,7 +53,7 @@ impl Names {
     pub(super) fn told(&self, key: &Key) -> (String, String) {
         match key.place() {
             Place::Session => (self.feed(), key.hash_text()),
-            Place::Login => (String::new(), String::new()),
+            Place::Login | Place::Visitor => (String::new(), String::new()),
         }
     }
 
@@ -60,7 +66,10 @@ impl Names {
     pub(super) fn pattern(&self, place: Option<Place>) -> String {
         match place {
             Some(place) => format!("{}:{}:{{*}}", self.prefix, place.letter()),
-            None => format!("{}:[{}{}]:{{*}}", self.prefix, Place::Session.letter(), Place::Login.letter()),
+            None => {
+                let letters: String = Place::ALL.map(Place::letter).into_iter().collect();
+                format!("{}:[{letters}]:{{*}}", self.prefix)
+            }
         }
     }
 

@@ -24,6 +24,7 @@ script!(TOUCH, header + "touch.lua");
 script!(TAKE, header + "take.lua");
 script!(LEASE, "lease.lua");
 script!(RELEASE, "release.lua");
+script!(LIMIT, "limit.lua");
 script!(MARK, "mark.lua");
 script!(REMOVE, header + "remove.lua");
 script!(REPEAT_REPLACE, header + "repeat_replace.lua");

@@ -1,10 +1,13 @@
 //! The names of the metrics, and their `# HELP` lines. Dashboards and alerts rely on them.
 
+pub(super) const ANONYMOUS_USERS: &str = "whisk_bff_anonymous_users_total";
 pub(super) const BUILD_INFO: &str = "whisk_bff_build_info";
 pub(super) const CACHE_FLUSHES: &str = "whisk_bff_cache_flushes_total";
 pub(super) const CACHE_HITS: &str = "whisk_bff_cache_hits_total";
 pub(super) const CACHE_MISSES: &str = "whisk_bff_cache_misses_total";
 pub(super) const CSRF_REFUSALS: &str = "whisk_bff_csrf_refusals_total";
+pub(super) const LIMITED: &str = "whisk_bff_rate_limited_total";
+pub(super) const LIMITED_ADDRESSES: &str = "whisk_bff_rate_limit_addresses";
 pub(super) const LOGINS: &str = "whisk_bff_logins_total";
 pub(super) const RECORDS_OPENED: &str = "whisk_bff_records_opened_total";
 pub(super) const REFRESHES: &str = "whisk_bff_refreshes_total";
@@ -17,11 +20,13 @@ pub(super) const STORE_OPERATION_SECONDS: &str = "whisk_bff_store_operation_seco
 pub(super) const UPSTREAM_CALLS: &str = "whisk_bff_upstream_calls_total";
 pub(super) const UPSTREAM_SECONDS: &str = "whisk_bff_upstream_seconds";
 
-pub(super) const COUNTERS: [(&str, &str); 12] = [
+pub(super) const COUNTERS: [(&str, &str); 14] = [
+    (ANONYMOUS_USERS, "Anonymous users wished for, by what became of it"),
     (CACHE_FLUSHES, "Times the cache of session records was emptied"),
     (CACHE_HITS, "Session records served from the process"),
     (CACHE_MISSES, "Session records asked of the store"),
     (CSRF_REFUSALS, "Requests refused by the CSRF gate, by rule"),
+    (LIMITED, "Requests refused by a limit, by the limit"),
     (LOGINS, "Logins, by how far they came"),
     (RECORDS_OPENED, "Records opened, by sealing key"),
     (REFRESHES, "Calls that needed a fresher access token, by how they got it"),
@@ -36,4 +41,9 @@ pub(super) const HISTOGRAMS: [(&str, &str); 3] = [
     (REQUEST_SECONDS, "Seconds from a request's head to its answer"),
     (STORE_OPERATION_SECONDS, "Seconds of a store operation"),
     (UPSTREAM_SECONDS, "Seconds from a call to the API to its response headers"),
+];
+
+pub(super) const GAUGES: [(&str, &str); 2] = [
+    (BUILD_INFO, "1, with the version as a label"),
+    (LIMITED_ADDRESSES, "Addresses, or sessions, that a limit remembers now, by the limit"),
 ];

@@ -27,6 +27,7 @@ fn every_event_counts_under_its_labels() {
     metrics.request(Route::Callback, Outcome::LoginExpired, Duration::ZERO);
     metrics.refresh(RefreshOutcome::Joined);
     metrics.login(LoginOutcome::Begun);
+    metrics.anonymous_user(AnonymousOutcome::Created);
     metrics.session_started(Principal::Anonymous);
     metrics.session_ended(SessionEnd::NoRefreshToken);
     metrics.store_operation(StoreOperation::Load, StoreOutcome::Timeout, Duration::from_millis(500));
@@ -35,6 +36,8 @@ fn every_event_counts_under_its_labels() {
     metrics.cache_flush();
     metrics.upstream_call(UpstreamOutcome::Unreachable, Duration::from_micros(400));
     metrics.csrf_refusal(CsrfReason::Origin);
+    metrics.limited(Limit::Logins);
+    metrics.limit_remembers(Limit::UnknownCookies, 3);
     metrics.record_opened("old");
     metrics.record_opened("never heard of");
 
@@ -49,6 +52,7 @@ fn every_event_counts_under_its_labels() {
         (r#"request_seconds_count{route="forward"}"#, 2.0),
         (r#"refreshes_total{outcome="joined"}"#, 1.0),
         (r#"logins_total{outcome="begun"}"#, 1.0),
+        (r#"anonymous_users_total{outcome="created"}"#, 1.0),
         (r#"sessions_started_total{kind="anonymous"}"#, 1.0),
         (r#"sessions_ended_total{reason="no_refresh_token"}"#, 1.0),
         (r#"store_operations_total{operation="load",outcome="timeout"}"#, 1.0),
@@ -59,6 +63,9 @@ fn every_event_counts_under_its_labels() {
         (r#"upstream_calls_total{outcome="unreachable"}"#, 1.0),
         (r#"upstream_seconds_bucket{le="0.0005"}"#, 1.0),
         (r#"csrf_refusals_total{reason="origin"}"#, 1.0),
+        (r#"rate_limited_total{limit="logins"}"#, 1.0),
+        (r#"rate_limited_total{limit="session_in_flight"}"#, 0.0),
+        (r#"rate_limit_addresses{limit="unknown_cookies"}"#, 3.0),
         (r#"records_opened_total{key_id="old"}"#, 1.0),
         (r#"records_opened_total{key_id="other"}"#, 1.0),
     ] {
@@ -87,7 +94,7 @@ fn every_metric_has_the_prefix_a_help_line_and_a_type() {
     };
     let helped = named("# HELP ");
     assert_eq!(helped, named("# TYPE "));
-    assert_eq!(helped.len(), COUNTERS.len() + HISTOGRAMS.len() + 1);
+    assert_eq!(helped.len(), COUNTERS.len() + HISTOGRAMS.len() + GAUGES.len());
     assert!(helped.iter().all(|name| name.starts_with("whisk_bff_")), "{helped:?}");
 }
 

@@ -9,8 +9,8 @@ use thirtyfour::SameSite;
 use super::program::Dev;
 use crate::support::chromium::Chromium;
 
-const HOME: &str = "document.getElementById('home')?.hidden === false";
-const WELCOME: &str = "document.getElementById('welcome')?.hidden === false";
+pub(super) const HOME: &str = "document.getElementById('home')?.hidden === false";
+pub(super) const WELCOME: &str = "document.getElementById('welcome')?.hidden === false";
 const TOKENS: [&str; 2] = ["AT_MARK_", "RT_MARK_"];
 
 /// Reads what a script in the page can get at: storage, cookies, addresses, the page itself.
@@ -26,12 +26,12 @@ async fn log_in(browser: &Chromium, user: &str) {
     browser.until(HOME).await;
 }
 
-async fn choose(browser: &Chromium, user: &str) {
+pub(super) async fn choose(browser: &Chromium, user: &str) {
     browser.click(&format!("#user-{user}")).await;
     browser.click("#allow").await;
 }
 
-async fn shows(browser: &Chromium, id: &str, text: &str) {
+pub(super) async fn shows(browser: &Chromium, id: &str, text: &str) {
     browser.until(&format!("document.getElementById('{id}')?.textContent.includes('{text}')")).await;
 }
 

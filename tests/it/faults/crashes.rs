@@ -10,7 +10,7 @@ use crate::support::raw::{RawAnswer, RawServer};
 use crate::support::records::record_name;
 use crate::support::{Answer, Browser, eventually};
 
-/// `LEASE` in `src/tokens/refresh.rs`.
+/// `LEASE` in `src/tokens/lease.rs`.
 const LEASE: Duration = Duration::from_secs(6);
 /// What waiting in steps, and a busy machine, may add.
 const SLACK: Duration = Duration::from_secs(2);

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use whisk_bff::clock::{ManualClock, SharedClock};
-use whisk_bff::model::Generation;
+use whisk_bff::crypto::random_bytes;
+use whisk_bff::model::{Digest, Generation, Rate};
 use whisk_bff::store::{
-    Created, Deadlines, Key, LeaseOwner, Leased, Place, Record, RecordError, Replaced, Store, StoreError,
+    Charged, Created, Deadlines, Key, LeaseOwner, Leased, Place, Record, RecordError, Replaced, Store,
+    StoreError,
 };
 
 use super::{record, some_key};
@@ -57,6 +59,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, clock: Arc<ManualClock>, planted:
     suite.a_lease_has_one_owner().await;
     suite.a_lease_ends_by_itself().await;
     suite.a_released_lease_cools_down_if_asked().await;
+    suite.a_bucket_counts_for_all_who_share_it(&clock).await;
     suite.keys_are_listed_by_place().await;
     suite.what_is_not_understood_is_kept(planted).await;
 }
@@ -298,6 +301,29 @@ impl Suite {
         }
         tokio::time::sleep(pause + Duration::from_millis(100)).await;
         assert_eq!(self.store.lease(&key, &two, HOUR).await.unwrap(), Leased::Granted);
+    }
+
+    async fn a_bucket_counts_for_all_who_share_it(&self, clock: &ManualClock) {
+        let (bucket, other) = (Digest::of("bucket", &random_bytes::<16>()), Digest::of("bucket", b"other"));
+        let rate = Rate::new(3, HOUR).unwrap();
+        let charge = async |bucket| self.store.charge(bucket, rate).await.unwrap();
+        let Some(first) = charge(&bucket).await else {
+            // Nobody shares this store.
+            return;
+        };
+        let third = HOUR / 3;
+        assert_eq!(first, Charged::Admitted(third));
+        let left: Vec<_> = join_all((0..9).map(|_| charge(&bucket))).await.into_iter().flatten().collect();
+        let admitted = left.iter().filter(|charged| matches!(charged, Charged::Admitted(_))).count();
+        assert_eq!((admitted, left.len()), (2, 9), "{left:?}");
+        let Some(Charged::Refused(wait)) = charge(&bucket).await else { panic!("a fourth was admitted") };
+        assert!(wait <= third && wait > third - Duration::from_secs(60), "{wait:?}");
+        assert!(matches!(charge(&other).await, Some(Charged::Admitted(_))));
+        clock.advance(wait);
+        assert!(matches!(charge(&bucket).await, Some(Charged::Admitted(_))));
+        assert!(matches!(charge(&bucket).await, Some(Charged::Refused(_))));
+        clock.advance(2 * HOUR);
+        assert_eq!(charge(&bucket).await, Some(Charged::Admitted(third)));
     }
 
     async fn keys_are_listed_by_place(&self) {

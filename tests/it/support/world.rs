@@ -163,6 +163,7 @@ impl World {
 }
 
 impl WorldBuilder {
+    /// `{sandbox}` in a value becomes the sandbox's origin.
     pub(crate) fn set(mut self, key: &str, value: impl Into<String>) -> Self {
         self.settings.insert(key.to_owned(), value.into());
         self
@@ -206,7 +207,16 @@ impl WorldBuilder {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect();
+        // All browsers of a world have one address; `limits` has these on, one by one.
+        for limit in ["logins", "anonymous_users", "failed_callbacks", "unknown_cookies"] {
+            settings.insert(format!("limits.{limit}"), "off".to_owned());
+        }
+        let create = "{sandbox}/auth/anonymous/create".to_owned();
+        settings.insert("anonymous.create_url".to_owned(), create);
         settings.extend(self.settings);
+        for value in settings.values_mut() {
+            *value = value.replace("{sandbox}", &sandbox.url());
+        }
         let clock = ManualClock::new();
         let instances = (0..self.instances).map(|_| Instance::start(&settings, Arc::clone(&clock))).collect();
         World {
