@@ -5,6 +5,7 @@
 //! internal is in it: the cause goes to the log.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -12,7 +13,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 
 use crate::login::{BeginError, LoginError};
-use crate::telemetry::Outcome;
+use crate::telemetry::{Outcome, SecurityEvent, SecurityKind};
 use crate::tokens::{AccessTokenError, VaultError};
 
 /// Marks an answer as ours. An upstream's own field of that name is dropped.
@@ -25,6 +26,7 @@ pub struct Problem {
     retry_after: Option<Duration>,
     allow: &'static str,
     forget_session: bool,
+    event: Option<(SecurityKind, Option<&'static str>)>,
 }
 
 /// Asked when nothing better is known.
@@ -33,7 +35,7 @@ const SOON: Duration = Duration::from_secs(2);
 impl Problem {
     /// A problem of that code.
     pub const fn new(code: Outcome) -> Self {
-        Self { code, retry_after: None, allow: "", forget_session: false }
+        Self { code, retry_after: None, allow: "", forget_session: false, event: None }
     }
 
     /// 405, with the methods that are allowed.
@@ -45,6 +47,20 @@ impl Problem {
     #[must_use]
     pub const fn retry_after(self, after: Duration) -> Self {
         Self { retry_after: Some(after), ..self }
+    }
+
+    /// With a record for security officers, which is written where request and client are known.
+    #[must_use]
+    pub const fn told(self, kind: SecurityKind, reason: Option<&'static str>) -> Self {
+        Self { event: Some((kind, reason)), ..self }
+    }
+
+    /// Writes the record, if one goes with it.
+    pub(super) fn tell(&self, request_id: &str, client: IpAddr) {
+        if let Some((kind, reason)) = self.event {
+            let event = SecurityEvent::new(kind).request(request_id).client(Some(client));
+            reason.map_or(event.clone(), |reason| event.reason(reason)).emit();
+        }
     }
 
     /// Its code.

@@ -143,6 +143,26 @@ pub enum Ambiguity {
     Rewritten,
 }
 
+impl PathError {
+    /// The cause in one word, for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::ForbiddenQuery => "token_in_query",
+            Self::Ambiguous(ambiguity) => match ambiguity {
+                Ambiguity::DotSegment => "dot_segment",
+                Ambiguity::EmptySegment => "empty_segment",
+                Ambiguity::Backslash => "backslash",
+                Ambiguity::Escape => "invalid_escape",
+                Ambiguity::NestedEscapes => "nested_escapes",
+                Ambiguity::Character => "character",
+                Ambiguity::Overlong => "overlong_utf8",
+                Ambiguity::Rewritten => "rewritten",
+            },
+        }
+    }
+}
+
 /// A path, with query if any, that goes to the API as it came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UpstreamPath {

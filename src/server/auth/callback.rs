@@ -14,6 +14,7 @@ use crate::login::{Binding, Callback, Completed, LoginError, LoginFlow};
 use crate::oauth::State;
 use crate::server::browser_session::BrowserSession;
 use crate::server::cookies::PresentedCookies;
+use crate::server::envelope::Client;
 use crate::server::notes::Notes;
 use crate::telemetry::{LoginOutcome, Metrics, Route, SecurityEvent, SecurityKind, session_digest};
 
@@ -53,11 +54,11 @@ pub async fn callback(
             notes.note(|noted| noted.session = Some(session_digest(&id)));
             session.begin(&id);
             metrics.login(LoginOutcome::Completed);
-            SecurityEvent::new(SecurityKind::LoginCompleted).session(session_digest(&id)).emit();
+            told(&request, SecurityKind::LoginCompleted, |event| event.session(session_digest(&id)));
             HttpResponse::SeeOther().insert_header((LOCATION, return_to.as_str())).finish()
         }
         Err(error) => {
-            tell(&error, &metrics);
+            tell(&error, &metrics, &request);
             fault_page::fault_page(&error.into())
         }
     };
@@ -90,7 +91,7 @@ fn binding(request: &HttpRequest, name: &str) -> Option<Binding> {
 }
 
 /// One record and one count for each login that fails.
-fn tell(error: &LoginError, metrics: &Metrics) {
+fn tell(error: &LoginError, metrics: &Metrics, request: &HttpRequest) {
     let (outcome, kind, reason) = match error {
         LoginError::StateMissing => (LoginOutcome::StateMismatch, SecurityKind::StateMissing, "no_state"),
         LoginError::StateMismatch => {
@@ -111,5 +112,17 @@ fn tell(error: &LoginError, metrics: &Metrics) {
         LoginError::Lost => (LoginOutcome::Failed, SecurityKind::LoginFailed, "internal_error"),
     };
     metrics.login(outcome);
-    SecurityEvent::new(kind).reason(reason).emit();
+    told(request, kind, |event| event.reason(reason));
+}
+
+/// A record for security officers, with what is known of the request.
+fn told(
+    request: &HttpRequest,
+    kind: SecurityKind,
+    more: impl FnOnce(SecurityEvent<'_>) -> SecurityEvent<'_>,
+) {
+    let client = request.extensions().get::<Client>().copied();
+    let id = client.map(|client| client.request_id.simple().to_string());
+    let event = SecurityEvent::new(kind).client(client.map(|client| client.address));
+    more(id.as_deref().map_or(event.clone(), |id| event.request(id))).emit();
 }
