@@ -7,6 +7,7 @@ use crate::support::world::HOST;
 use crate::support::{Answer, Browser, World};
 
 mod answers;
+mod api;
 mod bodies;
 mod credentials;
 mod destination;
