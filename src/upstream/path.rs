@@ -123,7 +123,7 @@ pub enum Ambiguity {
     /// `//`.
     #[error("an empty segment")]
     EmptySegment,
-    /// `\` or `%5C`, which some servers read as `/`.
+    /// `\` or `%5C`, however often encoded, which some servers read as `/`.
     #[error("a backslash")]
     Backslash,
     /// `%` without two hexadecimal digits after it.
@@ -132,7 +132,7 @@ pub enum Ambiguity {
     /// Percent-escapes within escapes, deeper than anyone means.
     #[error("escapes within escapes")]
     NestedEscapes,
-    /// A control character, encoded or raw, or a raw character that is not visible ASCII.
+    /// A control character, raw or however often encoded, or a raw character that is not visible ASCII.
     #[error("a character that does not belong in a path")]
     Character,
     /// A byte sequence that spells an ASCII character in a way UTF-8 forbids.
@@ -214,13 +214,13 @@ fn check_path(path: &str) -> Result<(), Ambiguity> {
     check_dot_segments(path.as_bytes())?;
 
     let mut decoded = decode(path.as_bytes());
-    if decoded.iter().any(u8::is_ascii_control) {
-        return Err(Ambiguity::Character);
-    }
-    if decoded.contains(&b'\\') {
-        return Err(Ambiguity::Backslash);
-    }
     for _ in 0..DECODINGS {
+        if decoded.iter().any(u8::is_ascii_control) {
+            return Err(Ambiguity::Character);
+        }
+        if decoded.contains(&b'\\') {
+            return Err(Ambiguity::Backslash);
+        }
         check_dot_segments(&decoded)?;
         check_overlong(&decoded)?;
         decoded = match decode(&decoded) {
