@@ -24,6 +24,7 @@ mod operations;
 mod promises;
 mod refresh;
 mod sessions;
+mod shared_cache;
 mod stores;
 mod streaming;
 mod support;
