@@ -14,6 +14,7 @@ mod callback;
 mod cli;
 mod csrf;
 mod dev;
+mod differential;
 mod errors;
 mod faults;
 mod forwarding;
