@@ -15,6 +15,7 @@ mod expectations;
 mod hops;
 mod memory;
 mod messages;
+mod traces;
 
 /// A broker between a browser that has logged in and an API that follows a script and keeps what
 /// it was sent. (In the order in which they end.)
