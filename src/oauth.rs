@@ -26,5 +26,5 @@ mod wire;
 pub use authorization::{AuthorizationCode, AuthorizationRequest, State};
 pub use client::Client;
 pub use error::{AuthorizationError, BuildError, Error, ErrorCode, InvalidAnswer, Unavailable};
-pub use grant::{Alert, Grant, Granted};
+pub use grant::{Alert, Grant, Granted, granted, refused};
 pub use pkce::{CodeChallenge, CodeVerifier};

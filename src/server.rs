@@ -29,7 +29,7 @@ pub use bridge::BodyLimits;
 pub use browser_session::{BrowserSession, IdStore, session_middleware};
 pub use client_address::TrustedProxies;
 pub use cookie_keys::CookieKeys;
-pub use cookies::CookieNames;
+pub use cookies::{CookieNames, Presented, PresentedCookies};
 pub use csrf::CsrfGate;
 pub use envelope::Envelope;
 pub use forward::{Forwarding, forward};

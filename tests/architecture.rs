@@ -231,35 +231,3 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
         })
         .collect()
 }
-
-/// R124: below these versions the crates that frame messages had faults that a peer could use.
-#[test]
-fn the_crates_that_frame_messages_are_recent_enough() {
-    let lock = fs::read_to_string("Cargo.lock").unwrap();
-    for (name, least) in [
-        // hyperium/hyper#4124: `Content-Length` kept beside `Transfer-Encoding`.
-        ("hyper", [1, 10, 2]),
-        // RUSTSEC-2026-0258: empty DATA frames without end.
-        ("h2", [0, 4, 16]),
-        // 3.20 drains bodies that nobody reads.
-        ("actix-http", [3, 20, 0]),
-    ] {
-        let versions: Vec<[u64; 3]> = locked(&lock, name);
-        assert!(versions.iter().all(|version| *version >= least), "{name} {versions:?} is below {least:?}");
-        assert!(name == "h2" || !versions.is_empty(), "{name} is not in Cargo.lock");
-    }
-    let found = locked("[[package]]\nname = \"hyper\"\nversion = \"1.10.1\"\n", "hyper");
-    assert!(found == [[1, 10, 1]] && found[0] < [1, 10, 2]);
-}
-
-fn locked(lock: &str, name: &str) -> Vec<[u64; 3]> {
-    lock.split("[[package]]\n")
-        .filter(|package| package.starts_with(&format!("name = \"{name}\"\n")))
-        .filter_map(|package| package.split("version = \"").nth(1)?.split('"').next())
-        .map(|version| {
-            let numbers: Vec<u64> =
-                version.split(['.', '-', '+']).take(3).map(|number| number.parse().unwrap()).collect();
-            [numbers[0], numbers[1], numbers[2]]
-        })
-        .collect()
-}
