@@ -31,3 +31,4 @@ mod streaming;
 mod support;
 mod token_endpoint;
 mod topologies;
+mod two_users;
