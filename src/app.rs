@@ -26,8 +26,8 @@ use crate::login::LoginFlow;
 use crate::oauth;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
-    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Reception,
-    TrustedProxies, admin, keep_reader, listen, session_middleware,
+    Admission, BodyLimits, Bounds, Capacity, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding,
+    Lifecycle, Patience, Reception, TrustedProxies, admin, keep_reader, listen, session_middleware,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
@@ -156,6 +156,19 @@ impl Application {
         let gate =
             CsrfGate::new(public_url.origin().to_owned(), settings.csrf.require_header, metrics.clone());
         let proxies = TrustedProxies::new(settings.server.trusted_proxies.clone());
+        let bounds = Bounds {
+            patience: Patience {
+                head: settings.server.head_timeout,
+                keep_alive: settings.server.keep_alive_timeout,
+                idle: settings.forward.idle_timeout,
+            },
+            capacity: Capacity::new(
+                settings.server.max_connections,
+                settings.server.max_connections_per_address,
+                proxies.clone(),
+                metrics.clone(),
+            ),
+        };
         let envelope = Envelope::new(public_url.clone(), proxies, lifecycle.clone(), metrics.clone());
         let routes = Arc::new(Routes::new(
             &settings.whisk.api_url,
@@ -190,7 +203,7 @@ impl Application {
         let admission = Admission::new(Arc::clone(&routes), gate.clone(), settings.forward.max_body);
         let reception = Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone());
         let grace = settings.server.shutdown_grace;
-        let public = listen(listener, settings.server.workers, grace, reception, move || {
+        let public = listen(listener, settings.server.workers, grace, bounds, reception, move || {
             let (envelope, cookie_keys) = (envelope.clone(), cookie_keys.clone());
             let session = session_middleware(&names, cookie_keys.key(), same_site, max_age);
             App::new()

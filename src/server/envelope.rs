@@ -29,7 +29,7 @@ use crate::telemetry::{Metrics, Outcome, RequestLine, SecurityKind};
 
 /// Longest request target, in bytes. RFC 9112 section 3 wants at least 8,000.
 const MAX_TARGET: usize = 16 * 1024;
-/// Largest sum of field names and values, in bytes. actix stops reading at 128 KiB.
+/// Largest sum of field names and values, in bytes.
 const MAX_HEADERS: usize = 64 * 1024;
 /// What the log has for the status of a request whose client left before there was one.
 const NO_STATUS: u16 = 0;
@@ -107,6 +107,23 @@ impl Envelope {
         problem.tell(&exchange.id, exchange.client);
         let mut response = problem.respond(&exchange.id);
         response.head_mut().set_connection_type(ConnectionType::Close);
+        self.complete_headers(response.headers_mut());
+        exchange.report(problem.status().as_u16(), problem.code(), 0);
+        response
+    }
+
+    /// Answers what is no request: the handlers' layer never saw it.
+    pub(super) fn refuse_unread(
+        &self,
+        problem: &Problem,
+        method: Method,
+        uri: Uri,
+        peer: SocketAddr,
+    ) -> HttpResponse {
+        let mut head = RequestHead::default();
+        (head.method, head.uri) = (method, uri);
+        let (exchange, _) = self.meet(&head, Some(peer));
+        let mut response = problem.respond(&exchange.id);
         self.complete_headers(response.headers_mut());
         exchange.report(problem.status().as_u16(), problem.code(), 0);
         response

@@ -102,6 +102,8 @@ impl Problem {
             | Outcome::InvalidIdentityProvider
             | Outcome::LoginFailed
             | Outcome::LoginExpired => StatusCode::BAD_REQUEST,
+            Outcome::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Outcome::VersionUnsupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -120,7 +122,7 @@ impl Problem {
             Outcome::CsrfRejected => "The request does not come from this application.",
             Outcome::NotFound => "There is nothing here.",
             Outcome::MethodNotAllowed => "The method is not allowed here.",
-            Outcome::RequestTimeout => "The request's body did not arrive in time.",
+            Outcome::RequestTimeout => "The request did not arrive in time.",
             Outcome::VisitorRequired => "Ask /auth/session first.",
             Outcome::PayloadTooLarge => "The request's body is too large.",
             Outcome::UriTooLong => "The request's target is too long.",
@@ -135,6 +137,8 @@ impl Problem {
             Outcome::StoreUnavailable => "Sessions are unavailable for the moment.",
             Outcome::ShuttingDown => "This instance is going down.",
             Outcome::UpstreamTimeout => "The API did not answer in time.",
+            Outcome::NotImplemented => "The request's transfer coding is not known here.",
+            Outcome::VersionUnsupported => "This version of HTTP is not spoken here.",
             _ => "Something went wrong here.",
         }
     }

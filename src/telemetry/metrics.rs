@@ -17,12 +17,12 @@ use std::sync::{Arc, OnceLock};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use ::metrics::{Counter, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
+use ::metrics::{Counter, Gauge, Histogram, Key, Label as KeyLabel, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::names::*;
 use super::labels::{
-    CsrfReason, Label, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation,
+    ConnectionBound, CsrfReason, Label, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation,
     StoreOutcome, UpstreamOutcome,
 };
 use crate::model::Principal;
@@ -53,6 +53,8 @@ struct Inner {
     cache_flushes: Counter,
     upstream_calls: Vec<Counter>,
     upstream_seconds: Histogram,
+    connections: Gauge,
+    connections_refused: Vec<Counter>,
     csrf_refusals: Vec<Counter>,
     records_opened: RwLock<HashMap<String, Counter>>,
     records_opened_by_other: Counter,
@@ -92,6 +94,8 @@ impl Metrics {
             cache_flushes: register_counter(&recorder, CACHE_FLUSHES, &[]),
             upstream_calls: counters::<UpstreamOutcome>(&recorder, UPSTREAM_CALLS, "outcome"),
             upstream_seconds: register_histogram(&recorder, UPSTREAM_SECONDS, &[]),
+            connections: recorder.register_gauge(&key(CONNECTIONS, &[]), &METADATA),
+            connections_refused: counters::<ConnectionBound>(&recorder, CONNECTIONS_REFUSED, "bound"),
             csrf_refusals: counters::<CsrfReason>(&recorder, CSRF_REFUSALS, "reason"),
             records_opened: RwLock::default(),
             records_opened_by_other: register_counter(&recorder, RECORDS_OPENED, &[("key_id", "other")]),
@@ -170,6 +174,16 @@ impl Metrics {
     pub fn upstream_call(&self, outcome: UpstreamOutcome, took: Duration) {
         increment(&self.inner.upstream_calls, outcome);
         self.observe(Some(&self.inner.upstream_seconds), took);
+    }
+
+    /// So many connections of browsers are open.
+    pub fn connections(&self, open: usize) {
+        self.inner.connections.set(u32::try_from(open).unwrap_or(u32::MAX));
+    }
+
+    /// A connection was closed at once.
+    pub fn connection_refused(&self, bound: ConnectionBound) {
+        increment(&self.inner.connections_refused, bound);
     }
 
     /// The CSRF gate refused a request.
@@ -271,6 +285,7 @@ fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
 
 fn describe(recorder: &PrometheusRecorder) {
     recorder.describe_gauge(BUILD_INFO.into(), None, "1, with the version as a label".into());
+    recorder.describe_gauge(CONNECTIONS.into(), None, "Connections of browsers that are open".into());
     for (name, text) in COUNTERS {
         recorder.describe_counter(name.into(), None, text.into());
     }

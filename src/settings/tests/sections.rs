@@ -145,6 +145,8 @@ fn clients_scopes_and_names_keep_to_their_alphabets() {
     judge("server.trusted_proxies", &["10.0.0.0/8,::1"], &["10.0.0.0/33", "host", "10.0.0"]);
     judge("server.listen", &["[::1]:0"], &["", "8080", "localhost:8080", "127.0.0.1", "127.0.0.1:99999"]);
     judge("server.workers", &["0", "1024"], &["-1", "1025", "", "two"]);
+    judge("server.max_connections", &["1", "1000000"], &["0", "-1", "1000001", ""]);
+    judge("server.max_connections_per_address", &["0", "1000000"], &["-1", "1000001", ""]);
     judge("csrf.require_header", &["true", "false"], &["1", "yes", "True", ""]);
 }
 
@@ -206,6 +208,8 @@ fn zero_is_refused_where_it_means_nothing() {
         "forward.connect_timeout",
         "forward.response_timeout",
         "forward.idle_timeout",
+        "server.head_timeout",
+        "server.keep_alive_timeout",
         "forward.pool_idle_timeout",
     ] {
         judge(key, &["1ms", "1m"], &["0", "0ms", "-1s", "400d"]);

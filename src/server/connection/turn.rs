@@ -1,0 +1,92 @@
+//! The HTTP layer's view of a connection: one request, and no byte of the next.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_http::Request;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wire::Wire;
+
+/// A connection, lent to the HTTP layer for one request. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Turn(pub(super) Rc<RefCell<Wire>>);
+
+impl Turn {
+    /// That on which a request came.
+    pub(in crate::server) fn of(request: &Request) -> Option<Self> {
+        request.conn_data::<Self>().cloned()
+    }
+
+    /// The answer's body, with whose end the turn ends.
+    pub(in crate::server) fn until_sent(turn: Option<Self>, body: BoxBody) -> BoxBody {
+        match turn {
+            None => body,
+            Some(turn) => BoxBody::new(Ending { body, turn }),
+        }
+    }
+
+    /// Whether the rest of the request's body cannot be read; otherwise who waits for it is woken
+    /// once that is so.
+    pub(in crate::server) fn poll_broken(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut wire = self.0.borrow_mut();
+        if wire.is_broken() {
+            return Poll::Ready(());
+        }
+        wire.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Turn {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_hand_on(cx, into)
+    }
+}
+
+impl AsyncWrite for Turn {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The turn is over; whether the connection is, is decided elsewhere.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A body that tells when it has been sent, or dropped.
+struct Ending {
+    body: BoxBody,
+    turn: Turn,
+}
+
+impl MessageBody for Ending {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Ok(mut wire) = self.turn.0.try_borrow_mut() {
+            wire.answer.ended = true;
+        }
+    }
+}
