@@ -92,7 +92,7 @@ async fn a_cache_in_front_gives_nobody_another_s_answer() {
 
     let mut asked = 0;
     for kind in ["", "/gone", "/moved"] {
-        for number in 0..SAYINGS.len() {
+        for (number, saying) in SAYINGS.iter().enumerate() {
             let target = format!("/v2{kind}/saying{number}");
             for (method, more) in [
                 ("GET", ""),
@@ -106,7 +106,7 @@ async fn a_cache_in_front_gives_nobody_another_s_answer() {
                 for (browser, own) in [(&a, &mine), (&b, &yours)] {
                     let answer = with_session(&nginx, &format!("{method} {target}"), browser, more);
                     asked += 1;
-                    let told = format!("{method} {target} {:?} {more:?}: {answer:?}", SAYINGS[number]);
+                    let told = format!("{method} {target} {saying:?} {more:?}: {answer:?}");
                     if method == "GET" && answer.status != 304 {
                         assert_eq!(&answer.text(), own, "{told}");
                     }
