@@ -35,7 +35,7 @@ use alarm::Alarm;
 use goodbye::Manner;
 pub use head::Fault;
 use head::{Head, Search};
-pub(super) use turn::Turn;
+pub(super) use turn::{Link, Turn};
 use wire::Wire;
 
 /// What a handler that reads a body has, beyond the client's time to send it, to say that it did

@@ -27,7 +27,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 
 use super::capacity::Capacity;
-use super::connection::{self, Patience, Refusal, Turn};
+use super::connection::{self, Link, Patience, Refusal, Turn};
 use super::unread::Unread;
 
 /// What becomes of requests that no handler sees.
@@ -101,14 +101,14 @@ where
     let builder = builder.listen("public", listener, move || {
         let application = map_config(factory().into_factory(), |()| AppConfig::default());
         let application = apply_fn_factory(application, |request: Request, service: &S::Service| {
-            let turn = Turn::of(&request);
+            let link = Link::of(&request);
             let answer = service.call(request);
             async move {
                 let answer = match answer.await {
                     Ok(answer) => answer.into().map_body(|_, body| body.boxed()),
                     Err(error) => Response::from(error.into().error_response()),
                 };
-                Ok(answer.map_body(|_, body| Turn::until_sent(turn, body)))
+                Ok(answer.map_body(|_, body| Link::until_sent(link, body)))
             }
         });
         let expecting = judge.clone();
@@ -121,16 +121,16 @@ where
             .h1_allow_half_closed(false)
             .local_addr(address)
             .on_connect_ext(|turn: &Turn, data| {
-                data.insert(turn.clone());
+                data.insert(turn.link());
             })
             .expect(fn_service(move |mut request: Request| -> Ready<Result<Request, Refused>> {
                 ready(match expecting.refuse(&request) {
                     None => Ok(request),
                     Some(response) => {
-                        let turn = Turn::of(&request);
+                        let link = Link::of(&request);
                         let unread = Unread::of(request.take_payload());
                         let response = response.map_body(|_, body| unread.until_sent(body));
-                        Err(Refused(response.map_body(|_, body| Turn::until_sent(turn, body))))
+                        Err(Refused(response.map_body(|_, body| Link::until_sent(link, body))))
                     }
                 })
             }))

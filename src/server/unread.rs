@@ -19,7 +19,7 @@ use actix_web::{Error, HttpMessage};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 
-use super::connection::Turn;
+use super::connection::Link;
 
 /// The middleware: keeps the reader of a chunked body until the answer is out.
 ///
@@ -46,10 +46,10 @@ impl Unread {
         }
         let unread = Self::of(request.take_payload());
         if let Some(payload) = unread.0.clone() {
-            let turn = request.conn_data::<Turn>().cloned();
+            let link = request.conn_data::<Link>().cloned();
             let pieces =
                 stream::poll_fn(move |cx| match Pin::new(&mut *payload.borrow_mut()).poll_next(cx) {
-                    Poll::Pending if turn.as_ref().is_some_and(|turn| turn.poll_broken(cx).is_ready()) => {
+                    Poll::Pending if link.as_ref().is_some_and(|link| link.poll_broken(cx).is_ready()) => {
                         Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)))
                     }
                     polled => polled,

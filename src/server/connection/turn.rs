@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use actix_http::Request;
@@ -13,28 +13,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::wire::Wire;
 
-/// A connection, lent to the HTTP layer for one request. Cheap to clone.
-#[derive(Debug, Clone)]
+/// A connection, lent to the HTTP layer for one request.
+#[derive(Debug)]
 pub(in crate::server) struct Turn(pub(super) Rc<RefCell<Wire>>);
 
+/// What a request knows of its turn. It does not keep the connection open: requests are kept for
+/// use again, with what belonged to them, after their connection has ended.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Link(Weak<RefCell<Wire>>);
+
 impl Turn {
-    /// That on which a request came.
+    /// For what comes and goes with the request.
+    pub(in crate::server) fn link(&self) -> Link {
+        Link(Rc::downgrade(&self.0))
+    }
+}
+
+impl Link {
+    /// To the turn on which a request came.
     pub(in crate::server) fn of(request: &Request) -> Option<Self> {
         request.conn_data::<Self>().cloned()
     }
 
     /// The answer's body, with whose end the turn ends.
-    pub(in crate::server) fn until_sent(turn: Option<Self>, body: BoxBody) -> BoxBody {
-        match turn {
+    pub(in crate::server) fn until_sent(link: Option<Self>, body: BoxBody) -> BoxBody {
+        match link {
             None => body,
-            Some(turn) => BoxBody::new(Ending { body, turn }),
+            Some(link) => BoxBody::new(Ending { body, link }),
         }
     }
 
     /// Whether the rest of the request's body cannot be read; otherwise who waits for it is woken
     /// once that is so.
     pub(in crate::server) fn poll_broken(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut wire = self.0.borrow_mut();
+        let Some(wire) = self.0.upgrade() else { return Poll::Ready(()) };
+        let mut wire = wire.borrow_mut();
         if wire.is_broken() {
             return Poll::Ready(());
         }
@@ -68,7 +81,7 @@ impl AsyncWrite for Turn {
 /// A body that tells when it has been sent, or dropped.
 struct Ending {
     body: BoxBody,
-    turn: Turn,
+    link: Link,
 }
 
 impl MessageBody for Ending {
@@ -85,7 +98,8 @@ impl MessageBody for Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if let Ok(mut wire) = self.turn.0.try_borrow_mut() {
+        let wire = self.link.0.upgrade();
+        if let Some(Ok(mut wire)) = wire.as_ref().map(|wire| wire.try_borrow_mut()) {
             wire.answer.ended = true;
         }
     }
