@@ -137,6 +137,10 @@ fn check_target(target: &str) -> Result<(), Fault> {
     if target.starts_with('/') && target.bytes().all(plain) {
         return Ok(());
     }
+    // The layer above would drop a fragment unseen; another server may not (RFC 9112 section 3.2).
+    if target.contains('#') {
+        return Err(Fault::Malformed);
+    }
     Uri::try_from(target).map(|_| ()).map_err(|_| Fault::Malformed)
 }
 

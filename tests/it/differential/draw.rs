@@ -115,7 +115,7 @@ impl Draw {
         }
         if self.below(40) == 0 {
             // Any byte that does not end the request line's target.
-            let byte = self.one(&[0x01, 0x0b, 0x0c, 0x7f, 0x80, 0xc3, 0xe9, 0xff, b'"', b'<']);
+            let byte = self.one(&[0x01, 0x0b, 0x0c, 0x7f, 0x80, 0xc3, 0xe9, 0xff, b'#', b'"', b'<']);
             let at = begin.len() + self.below(target.len() - begin.len() + 1);
             target.insert(at, byte);
         }

@@ -46,6 +46,9 @@ fn a_version_that_is_not_known_is_told_from_no_version() {
         ("GET / HTTP/11", Fault::Malformed),
         ("GET / http/1.1", Fault::Malformed),
         ("GET / / HTTP/1.1", Fault::Malformed),
+        ("GET /v2/x#y HTTP/1.1", Fault::Malformed),
+        ("GET /v2/x?y#z HTTP/1.1", Fault::Malformed),
+        ("GET http://a/v2/x# HTTP/1.1", Fault::Malformed),
         ("GET /", Fault::Malformed),
     ] {
         assert_eq!(found(&format!("{line}\r\nHost: a\r\n\r\n")), Err(fault), "{line}");
