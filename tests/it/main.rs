@@ -26,6 +26,7 @@ mod promises;
 mod refresh;
 mod sessions;
 mod shared_cache;
+mod slow_peers;
 mod stores;
 mod streaming;
 mod support;

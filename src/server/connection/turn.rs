@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_http::Request;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -39,7 +39,7 @@ impl Link {
     pub(in crate::server) fn until_sent(link: Option<Self>, body: BoxBody) -> BoxBody {
         match link {
             None => body,
-            Some(link) => BoxBody::new(Ending { body, link }),
+            Some(link) => BoxBody::new(Ending { body, rest: Bytes::new(), link }),
         }
     }
 
@@ -78,9 +78,14 @@ impl AsyncWrite for Turn {
     }
 }
 
-/// A body that tells when it has been sent, or dropped.
+/// Largest piece of an answer that is handed to the HTTP layer, in bytes. That copies each piece
+/// into a buffer which grows with it and is kept while the client takes its time.
+const PIECE: usize = 16 * 1024;
+
+/// A body in small pieces that tells when it has been sent, or dropped.
 struct Ending {
     body: BoxBody,
+    rest: Bytes,
     link: Link,
 }
 
@@ -92,7 +97,14 @@ impl MessageBody for Ending {
     }
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
+                Some(Ok(piece)) => self.rest = piece,
+                other => return Poll::Ready(other),
+            }
+        }
+        let most = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(most))))
     }
 }
 
