@@ -157,7 +157,7 @@ fn other_version(bytes: &[u8]) -> bool {
 /// Where the body ends, by the only field that says so (RFC 9112 section 6.3); and what must be
 /// there once.
 fn framing(method: &str, old: bool, headers: &[httparse::Header<'_>]) -> Result<Framing, Fault> {
-    let (mut length, mut coding, mut hosts) = (None, None, 0_usize);
+    let (mut length, mut coding, mut hosts, mut repeated) = (None, None, 0_usize, false);
     for header in headers {
         if header.name.len() > MAX_NAME {
             return Err(Fault::HeadersTooLarge);
@@ -166,19 +166,13 @@ fn framing(method: &str, old: bool, headers: &[httparse::Header<'_>]) -> Result<
         match header.name.len() {
             4 if named("host") => hosts += 1,
             14 if named("content-length") => {
-                if length.replace(digits(header.value)?).is_some() {
-                    return Err(Fault::Malformed);
-                }
+                repeated |= length.replace(digits(header.value)?).is_some();
             }
-            17 if named("transfer-encoding") => {
-                if coding.replace(header.value).is_some() {
-                    return Err(Fault::Malformed);
-                }
-            }
+            17 if named("transfer-encoding") => repeated |= coding.replace(header.value).is_some(),
             _ => {}
         }
     }
-    if hosts > 1 || (hosts == 0 && !old) {
+    if repeated || hosts > 1 || (hosts == 0 && !old) {
         return Err(Fault::Malformed);
     }
     match (coding, length) {
