@@ -87,7 +87,8 @@ fn every_metric_has_the_prefix_a_help_line_and_a_type() {
     };
     let helped = named("# HELP ");
     assert_eq!(helped, named("# TYPE "));
-    assert_eq!(helped.len(), COUNTERS.len() + HISTOGRAMS.len() + 1);
+    // And two gauges.
+    assert_eq!(helped.len(), COUNTERS.len() + HISTOGRAMS.len() + 2);
     assert!(helped.iter().all(|name| name.starts_with("whisk_bff_")), "{helped:?}");
 }
 
