@@ -28,9 +28,9 @@ use crate::oauth;
 use crate::server::auth::anonymous::AnonymousAccess;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
-    Admission, BodyLimits, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding, Lifecycle, Limits,
-    Reception, TrustedProxies, admin, keep_reader, listen, session_middleware,
-    VisitorCookies,
+    Admission, BodyLimits, Bounds, Capacity, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding,
+    Lifecycle, Limits, Patience, Reception, TrustedProxies, VisitorCookies, admin, keep_reader, listen,
+    session_middleware,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
@@ -187,6 +187,19 @@ impl Application {
         let gate =
             CsrfGate::new(public_url.origin().to_owned(), settings.csrf.require_header, metrics.clone());
         let proxies = TrustedProxies::new(settings.server.trusted_proxies.clone());
+        let bounds = Bounds {
+            patience: Patience {
+                head: settings.server.head_timeout,
+                keep_alive: settings.server.keep_alive_timeout,
+                idle: settings.forward.idle_timeout,
+            },
+            capacity: Capacity::new(
+                settings.server.max_connections,
+                settings.server.max_connections_per_address,
+                proxies.clone(),
+                metrics.clone(),
+            ),
+        };
         let envelope = Envelope::new(public_url.clone(), proxies, lifecycle.clone(), metrics.clone());
         let routes = Arc::new(Routes::new(
             &settings.whisk.api_url,
@@ -224,7 +237,7 @@ impl Application {
         let reception =
             Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone(), limits.clone());
         let grace = settings.server.shutdown_grace;
-        let public = listen(listener, settings.server.workers, grace, reception, move || {
+        let public = listen(listener, settings.server.workers, grace, bounds, reception, move || {
             let (envelope, cookie_keys) = (envelope.clone(), cookie_keys.clone());
             let session = session_middleware(&names, cookie_keys.key(), same_site, max_age);
             App::new()

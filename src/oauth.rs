@@ -28,5 +28,5 @@ pub use anonymous::{AnonymousEndpoint, AnonymousUser};
 pub use authorization::{AuthorizationCode, AuthorizationRequest, State};
 pub use client::Client;
 pub use error::{AuthorizationError, BuildError, Error, ErrorCode, InvalidAnswer, Unavailable};
-pub use grant::{Alert, Grant, Granted};
+pub use grant::{Alert, Grant, Granted, granted, refused};
 pub use pkce::{CodeChallenge, CodeVerifier};

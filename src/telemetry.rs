@@ -21,8 +21,8 @@ mod security;
 
 pub use health::Health;
 pub use labels::{
-    AnonymousOutcome, CsrfReason, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd, StoreOperation, StoreOutcome,
-    UpstreamOutcome,
+    AnonymousOutcome, ConnectionBound, CsrfReason, Limit, LoginOutcome, Outcome, RefreshOutcome, Route,
+    SessionEnd, StoreOperation, StoreOutcome, UpstreamOutcome,
 };
 pub use logging::LogFormat;
 pub use metrics::Metrics;

@@ -16,7 +16,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::time::sleep;
 
 use super::StartError;
@@ -27,12 +27,27 @@ const ACCEPTED: Duration = Duration::from_millis(50);
 /// balancer.
 const ARRIVED: Duration = Duration::from_millis(200);
 
+/// Connections that may wait to be accepted. The kernel has its own bound (`somaxconn`).
+const BACKLOG: i32 = 4096;
+
 /// Binds the address of a setting.
 pub(super) fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |cause| StartError::Listen { key, address, cause };
-    let listener = TcpListener::bind(address).map_err(failed)?;
+    let listener = listen(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// As [`TcpListener::bind`], which would have the kernel keep 128 connections that nobody has
+/// accepted yet; the next waits a second and asks again.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // Else the port is taken for a minute after a process before this one.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// A hold on a listener that a server accepts from.

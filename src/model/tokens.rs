@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::Timestamp;
@@ -46,10 +47,15 @@ fn parse(text: String) -> Result<Secret, InvalidToken> {
     }
 }
 
+/// A token as it comes back from the store: whichever build wrote it, it must fit into a header.
+fn stored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    parse(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
 /// What the resource server accepts (RFC 6749 section 1.4).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccessToken(Secret);
+pub struct AccessToken(#[serde(deserialize_with = "stored")] Secret);
 
 impl AccessToken {
     /// Accepts one or more visible ASCII characters, so that the token is always a valid header
@@ -67,7 +73,7 @@ impl AccessToken {
 /// What the authorization server exchanges for a new access token (RFC 6749 section 1.5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct RefreshToken(Secret);
+pub struct RefreshToken(#[serde(deserialize_with = "stored")] Secret);
 
 impl RefreshToken {
     /// Accepts one or more visible ASCII characters; anything else is refused.
@@ -91,4 +97,23 @@ pub struct TokenSet {
     /// When the access token expires by the server's word; `None` if it gave none that makes
     /// sense, and then only the API's 401 tells.
     pub expires_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Found by fuzzing: what was read from the store was never looked at.
+    #[test]
+    fn a_stored_token_is_held_to_the_same_rule_as_a_new_one() {
+        for text in ["", "a b", "a\r\nX: y", "\u{e9}"] {
+            let stored = postcard::to_stdvec(text).unwrap();
+            assert!(postcard::from_bytes::<AccessToken>(&stored).is_err(), "{text:?}");
+            assert!(postcard::from_bytes::<RefreshToken>(&stored).is_err(), "{text:?}");
+        }
+        let token = AccessToken::parse("a.b-c".to_owned()).unwrap();
+        let stored = postcard::to_stdvec(&token).unwrap();
+        assert_eq!(postcard::from_bytes::<AccessToken>(&stored), Ok(token));
+    }
 }

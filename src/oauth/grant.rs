@@ -66,7 +66,10 @@ impl Alert {
 
 /// Reads the body of a 200. `asked_at` is when the request was sent: counted from there, a
 /// token's life is never taken for longer than it is.
-pub(super) fn granted(body: &[u8], asked_at: Timestamp) -> Result<Granted, InvalidAnswer> {
+///
+/// # Errors
+/// [`InvalidAnswer`]: which part of the answer cannot be used. Nothing of it is kept.
+pub fn granted(body: &[u8], asked_at: Timestamp) -> Result<Granted, InvalidAnswer> {
     let response: TokenResponse = object(body).ok_or(InvalidAnswer::NotJson)?;
     match response.token_type {
         Loose::Text(name) if name.eq_ignore_ascii_case("bearer") => {}
@@ -87,7 +90,7 @@ pub(super) fn granted(body: &[u8], asked_at: Timestamp) -> Result<Granted, Inval
 }
 
 /// Reads the body of a refusal; `None` if it holds no error code.
-pub(super) fn refused(body: &[u8]) -> Option<ErrorCode> {
+pub fn refused(body: &[u8]) -> Option<ErrorCode> {
     match object::<ErrorResponse>(body)?.error {
         Loose::Text(code) if !code.is_empty() => Some(ErrorCode::read(&code)),
         _ => None,

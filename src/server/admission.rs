@@ -10,7 +10,7 @@ use actix_web::http::{Method, Uri};
 
 use super::csrf::CsrfGate;
 use super::problem::Problem;
-use crate::telemetry::Outcome;
+use crate::telemetry::{Outcome, SecurityKind};
 use crate::upstream::{PathError, Routes, UpstreamPath};
 
 /// The methods that are forwarded (RFC 9110 section 9, RFC 5789); never TRACE or CONNECT.
@@ -65,8 +65,7 @@ impl Admission {
         self.routes.parse(target).map_err(|error| match error {
             PathError::NotFound => Problem::new(Outcome::NotFound),
             PathError::Ambiguous(_) | PathError::ForbiddenQuery => {
-                tracing::warn!(target: "security", event = "path_rejected", reason = %error, "path_rejected");
-                Problem::new(Outcome::BadRequest)
+                Problem::new(Outcome::BadRequest).told(SecurityKind::PathRejected, Some(error.as_str()))
             }
         })
     }
@@ -82,5 +81,5 @@ fn is_preflight(headers: &HeaderMap) -> bool {
 }
 
 fn is_last_hop(headers: &HeaderMap) -> bool {
-    headers.get("max-forwards").is_some_and(|hops| hops.as_bytes() == b"0")
+    headers.get(header::MAX_FORWARDS).is_some_and(|hops| hops.as_bytes().iter().all(|digit| *digit == b'0'))
 }

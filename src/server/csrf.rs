@@ -9,7 +9,7 @@
 use actix_web::http::header::{HeaderMap, ORIGIN};
 
 use super::problem::Problem;
-use crate::telemetry::{CsrfReason, Metrics, Outcome, SecurityEvent, SecurityKind};
+use crate::telemetry::{CsrfReason, Metrics, Outcome, SecurityKind};
 
 /// The rules of one deployment.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ impl CsrfGate {
                 ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word))
             });
         let destination = value(headers, "sec-fetch-dest");
-        let framed = destination.is_some_and(|destination| FRAMES.contains(&destination));
+        let framed = any(headers, "sec-fetch-dest", &FRAMES);
         let foreign = present(headers, "sec-fetch-site")
             && !value(headers, "sec-fetch-site")
                 .is_some_and(|site| site == b"same-origin" || site == b"none");
@@ -61,9 +61,7 @@ impl CsrfGate {
     }
 
     fn judge(&self, headers: &HeaderMap) -> Result<(), CsrfReason> {
-        if value(headers, "sec-fetch-mode").is_some_and(|mode| mode == b"navigate")
-            || value(headers, "sec-fetch-dest").is_some_and(|dest| EMBEDDING.contains(&dest))
-        {
+        if any(headers, "sec-fetch-mode", &[b"navigate"]) || any(headers, "sec-fetch-dest", &EMBEDDING) {
             return Err(CsrfReason::FetchDestination);
         }
         let proven = value(headers, "x-csrf").is_some_and(|proof| proof == b"1");
@@ -83,8 +81,7 @@ impl CsrfGate {
 
     fn refuse(&self, reason: CsrfReason) -> Problem {
         self.metrics.csrf_refusal(reason);
-        SecurityEvent::new(SecurityKind::CsrfRejected).reason(reason.as_str()).emit();
-        Problem::new(Outcome::CsrfRejected)
+        Problem::new(Outcome::CsrfRejected).told(SecurityKind::CsrfRejected, Some(reason.as_str()))
     }
 }
 
@@ -107,6 +104,11 @@ const EMBEDDING: [&[u8]; 13] = [
     b"paintworklet",
     b"xslt",
 ];
+
+/// Whether any line of the field is one of these words.
+fn any(headers: &HeaderMap, name: &str, words: &[&[u8]]) -> bool {
+    headers.get_all(name).any(|value| words.contains(&value.as_bytes()))
+}
 
 fn present(headers: &HeaderMap, name: &str) -> bool {
     headers.contains_key(name)

@@ -25,11 +25,11 @@ use super::lifecycle::Lifecycle;
 use super::notes::Notes;
 use super::problem::{ERROR_HEADER, Problem};
 use crate::settings::PublicUrl;
-use crate::telemetry::{Metrics, Outcome, RequestLine, SecurityEvent, SecurityKind};
+use crate::telemetry::{Metrics, Outcome, RequestLine, SecurityKind};
 
 /// Longest request target, in bytes. RFC 9112 section 3 wants at least 8,000.
 const MAX_TARGET: usize = 16 * 1024;
-/// Largest sum of field names and values, in bytes. actix stops reading at 128 KiB.
+/// Largest sum of field names and values, in bytes.
 const MAX_HEADERS: usize = 64 * 1024;
 /// What the log has for the status of a request whose client left before there was one.
 const NO_STATUS: u16 = 0;
@@ -46,6 +46,8 @@ pub struct Envelope {
 /// Who sent a request, for the handlers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
+    /// Of this request, also in its answer and in the log.
+    pub(super) request_id: Uuid,
     /// The other end of the connection.
     pub(super) peer: IpAddr,
     /// Whom a trusted proxy names, else the peer.
@@ -80,13 +82,14 @@ impl Envelope {
         request.extensions_mut().insert(client);
 
         if let Err(problem) = self.admit(request.method(), request.uri(), request.headers()) {
+            problem.tell(&exchange.id, exchange.client);
             let response = request.into_response(problem.respond(&exchange.id));
             return Ok(self.finish(response, exchange));
         }
         // A bug in a handler costs its own request, not the connection's neighbours.
         match AssertUnwindSafe(next.call(request)).catch_unwind().await {
             Ok(Ok(response)) => {
-                let response = render(response.map_into_boxed_body(), &exchange.id);
+                let response = render(response.map_into_boxed_body(), &exchange);
                 Ok(self.finish(response, exchange))
             }
             Ok(Err(error)) => {
@@ -101,6 +104,7 @@ impl Envelope {
     /// Answers a request of which no more than the head is wanted.
     pub(super) fn refuse_early(&self, request: &actix_http::Request, problem: &Problem) -> HttpResponse {
         let (exchange, _) = self.meet(request.head(), request.peer_addr());
+        problem.tell(&exchange.id, exchange.client);
         let mut response = problem.respond(&exchange.id);
         response.head_mut().set_connection_type(ConnectionType::Close);
         self.complete_headers(response.headers_mut());
@@ -111,15 +115,36 @@ impl Envelope {
     /// Who sent a request.
     pub(super) fn client(&self, head: &RequestHead, peer: Option<SocketAddr>) -> Client {
         let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
-        let address = self.proxies.client(peer, &head.headers);
-        Client { peer, address, trusted: self.proxies.trusts(peer) }
+        Client {
+            request_id: Uuid::now_v7(),
+            peer,
+            address: self.proxies.client(peer, &head.headers),
+            trusted: self.proxies.trusts(peer),
+        }
+    }
+
+    /// Answers what is no request: the handlers' layer never saw it.
+    pub(super) fn refuse_unread(
+        &self,
+        problem: &Problem,
+        method: Method,
+        uri: Uri,
+        peer: SocketAddr,
+    ) -> HttpResponse {
+        let mut head = RequestHead::default();
+        (head.method, head.uri) = (method, uri);
+        let (exchange, _) = self.meet(&head, Some(peer));
+        let mut response = problem.respond(&exchange.id);
+        self.complete_headers(response.headers_mut());
+        exchange.report(problem.status().as_u16(), problem.code(), 0);
+        response
     }
 
     /// Notes what a request's head tells.
     fn meet(&self, head: &RequestHead, peer: Option<SocketAddr>) -> (Exchange, Client) {
         let client = self.client(head, peer);
         let exchange = Exchange {
-            id: Uuid::now_v7().simple().to_string(),
+            id: client.request_id.simple().to_string(),
             method: head.method.clone(),
             uri: head.uri.clone(),
             user_agent: head.headers.get(header::USER_AGENT).cloned(),
@@ -158,8 +183,7 @@ impl Envelope {
             .and_then(|text| Authority::from_str(text).ok())
             .ok_or(Problem::new(Outcome::BadRequest))?;
         if !self.is_ours(&named) {
-            SecurityEvent::new(SecurityKind::HostRejected).emit();
-            return Err(Problem::new(Outcome::WrongHost));
+            return Err(Problem::new(Outcome::WrongHost).told(SecurityKind::HostRejected, None));
         }
         Ok(())
     }
@@ -197,6 +221,7 @@ impl Envelope {
 
     /// An answer for which there is no request any more to hang it on.
     fn lost(&self, exchange: &Exchange, problem: &Problem) -> Error {
+        problem.tell(&exchange.id, exchange.client);
         let mut response = problem.respond(&exchange.id);
         self.complete_headers(response.headers_mut());
         exchange.report(problem.status().as_u16(), problem.code(), 0);
@@ -224,14 +249,15 @@ impl Envelope {
     }
 }
 
-/// Gives a problem's answer the id of its request.
-fn render(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+/// Gives a problem's answer, and its record, the id of the request.
+fn render(response: ServiceResponse<BoxBody>, exchange: &Exchange) -> ServiceResponse<BoxBody> {
     let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()).cloned()
     else {
         return response;
     };
+    problem.tell(&exchange.id, exchange.client);
     let (request, old) = response.into_parts();
-    let mut new = problem.respond(id);
+    let mut new = problem.respond(&exchange.id);
     for cookie in old.headers().get_all(header::SET_COOKIE) {
         new.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }

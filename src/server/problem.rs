@@ -5,6 +5,7 @@
 //! internal is in it: the cause goes to the log.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -14,7 +15,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use crate::anonymous::AnonymousError;
 use crate::login::{BeginError, LoginError};
 use crate::model::Principal;
-use crate::telemetry::Outcome;
+use crate::telemetry::{Outcome, SecurityEvent, SecurityKind};
 use crate::tokens::{AccessTokenError, VaultError};
 
 /// Marks an answer as ours. An upstream's own field of that name is dropped.
@@ -27,6 +28,7 @@ pub struct Problem {
     retry_after: Option<Duration>,
     allow: &'static str,
     forget_session: bool,
+    event: Option<(SecurityKind, Option<&'static str>)>,
 }
 
 /// Asked when nothing better is known.
@@ -35,7 +37,7 @@ const SOON: Duration = Duration::from_secs(2);
 impl Problem {
     /// A problem of that code.
     pub const fn new(code: Outcome) -> Self {
-        Self { code, retry_after: None, allow: "", forget_session: false }
+        Self { code, retry_after: None, allow: "", forget_session: false, event: None }
     }
 
     /// 405, with the methods that are allowed.
@@ -52,6 +54,20 @@ impl Problem {
     /// How long a client is asked to wait.
     pub(super) fn wait(&self) -> Duration {
         self.retry_after.unwrap_or(SOON)
+    }
+
+    /// With a record for security officers, which is written where request and client are known.
+    #[must_use]
+    pub const fn told(self, kind: SecurityKind, reason: Option<&'static str>) -> Self {
+        Self { event: Some((kind, reason)), ..self }
+    }
+
+    /// Writes the record, if one goes with it.
+    pub(super) fn tell(&self, request_id: &str, client: IpAddr) {
+        if let Some((kind, reason)) = self.event {
+            let event = SecurityEvent::new(kind).request(request_id).client(Some(client));
+            reason.map_or(event.clone(), |reason| event.reason(reason)).emit();
+        }
     }
 
     /// Its code.
@@ -93,6 +109,8 @@ impl Problem {
             | Outcome::InvalidIdentityProvider
             | Outcome::LoginFailed
             | Outcome::LoginExpired => StatusCode::BAD_REQUEST,
+            Outcome::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Outcome::VersionUnsupported => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -111,7 +129,7 @@ impl Problem {
             Outcome::CsrfRejected => "The request does not come from this application.",
             Outcome::NotFound => "There is nothing here.",
             Outcome::MethodNotAllowed => "The method is not allowed here.",
-            Outcome::RequestTimeout => "The request's body did not arrive in time.",
+            Outcome::RequestTimeout => "The request did not arrive in time.",
             Outcome::VisitorRequired => "Ask /auth/session first.",
             Outcome::PayloadTooLarge => "The request's body is too large.",
             Outcome::UriTooLong => "The request's target is too long.",
@@ -126,6 +144,8 @@ impl Problem {
             Outcome::StoreUnavailable => "Sessions are unavailable for the moment.",
             Outcome::ShuttingDown => "This instance is going down.",
             Outcome::UpstreamTimeout => "The API did not answer in time.",
+            Outcome::NotImplemented => "The request's transfer coding is not known here.",
+            Outcome::VersionUnsupported => "This version of HTTP is not spoken here.",
             _ => "Something went wrong here.",
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! Once the reader of a chunked body is gone, the HTTP layer below drains what may follow, with no
 //! limit of time or size: a client that announces chunks and sends none would hold its connection
-//! for good. While there is a reader, that layer closes the connection instead, a moment after the
-//! answer (RFC 9112 section 9.6). So the reader stays until then.
+//! for good. While there is a reader, that layer announces the end of the connection instead
+//! (RFC 9112 section 9.6). So the reader stays until the answer is out. It is the reader, too, who
+//! is told that the chunks are broken: that layer sees none that are.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -12,10 +13,13 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
+
+use super::connection::Link;
 
 /// The middleware: keeps the reader of a chunked body until the answer is out.
 ///
@@ -42,7 +46,14 @@ impl Unread {
         }
         let unread = Self::of(request.take_payload());
         if let Some(payload) = unread.0.clone() {
-            let pieces = stream::poll_fn(move |cx| Pin::new(&mut *payload.borrow_mut()).poll_next(cx));
+            let link = request.conn_data::<Link>().cloned();
+            let pieces =
+                stream::poll_fn(move |cx| match Pin::new(&mut *payload.borrow_mut()).poll_next(cx) {
+                    Poll::Pending if link.as_ref().is_some_and(|link| link.poll_broken(cx).is_ready()) => {
+                        Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)))
+                    }
+                    polled => polled,
+                });
             request.set_payload(Payload::Stream { payload: Box::pin(pieces) });
         }
         unread

@@ -21,6 +21,15 @@ pub struct Server {
     pub admin_listen: Option<SocketAddr>,
     /// Threads that serve requests, 1 to 1024; the setting 0 has become one a core.
     pub workers: usize,
+    /// Connections of browsers, at most; at least one.
+    pub max_connections: usize,
+    /// Of those, from one address that is no trusted proxy's, at most; 0: any number.
+    pub max_connections_per_address: usize,
+    /// From the first byte of a request's head to its last; and how long a new connection may say
+    /// nothing.
+    pub head_timeout: Duration,
+    /// How long a connection is kept after an answer.
+    pub keep_alive_timeout: Duration,
     /// Peers whose `Forwarded` or `X-Forwarded-*` fields are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether `http://` may be spoken with hosts other than this machine.
@@ -31,6 +40,9 @@ pub struct Server {
     pub shutdown_grace: Duration,
 }
 
+/// No machine serves more.
+const MOST_CONNECTIONS: i64 = 1_000_000;
+
 impl Server {
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let any = Duration::ZERO..=Duration::from_secs(DAY);
@@ -40,6 +52,12 @@ impl Server {
         let listen = reader.parse("server.listen", socket_address);
         let admin_listen = reader.optional("server.admin_listen", socket_address);
         let workers = reader.integer("server.workers", 0..=1024);
+        let max_connections = reader.integer("server.max_connections", 1..=MOST_CONNECTIONS);
+        let max_connections_per_address =
+            reader.integer("server.max_connections_per_address", 0..=MOST_CONNECTIONS);
+        let some = Duration::from_millis(1)..=Duration::from_secs(DAY);
+        let head_timeout = reader.duration("server.head_timeout", some.clone());
+        let keep_alive_timeout = reader.duration("server.keep_alive_timeout", some);
         let trusted_proxies = reader.list("server.trusted_proxies", network);
         let drain_delay = reader.duration("server.drain_delay", any.clone());
         let shutdown_grace = reader.duration("server.shutdown_grace", any);
@@ -57,6 +75,10 @@ impl Server {
                 0 => std::thread::available_parallelism().map_or(1, usize::from),
                 given => given,
             },
+            max_connections: usize::try_from(max_connections?).unwrap_or(1),
+            max_connections_per_address: usize::try_from(max_connections_per_address?).unwrap_or(0),
+            head_timeout: head_timeout?,
+            keep_alive_timeout: keep_alive_timeout?,
             trusted_proxies: trusted_proxies?,
             allow_insecure: allow_insecure?,
             drain_delay: drain_delay?,
@@ -69,6 +91,13 @@ impl Server {
         writer.put("listen", self.listen.to_string());
         writer.put("admin_listen", self.admin_listen.map_or(String::new(), |address| address.to_string()));
         writer.put("workers", i64::try_from(self.workers).unwrap_or(i64::MAX));
+        writer.put("max_connections", i64::try_from(self.max_connections).unwrap_or(i64::MAX));
+        writer.put(
+            "max_connections_per_address",
+            i64::try_from(self.max_connections_per_address).unwrap_or(i64::MAX),
+        );
+        writer.duration("head_timeout", self.head_timeout);
+        writer.duration("keep_alive_timeout", self.keep_alive_timeout);
         writer.list("trusted_proxies", &self.trusted_proxies);
         writer.put("allow_insecure", self.allow_insecure);
         writer.duration("drain_delay", self.drain_delay);

@@ -68,7 +68,8 @@ use self::feed::Feed;
 use self::link::{Link, Repeat};
 use self::names::Names;
 use super::{
-    Charged, Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store, StoreError,
+    Charged, Created, Deadlines, Key, LeaseOwner, Leased, Listener, Place, Record, Replaced, Store,
+    StoreError,
 };
 use crate::clock::SharedClock;
 use crate::model::{Digest, Generation, Rate, Timestamp};

@@ -236,6 +236,16 @@ label! {
 }
 
 label! {
+    /// Which bound on connections was reached.
+    ConnectionBound {
+        /// `server.max_connections`.
+        Total = "total",
+        /// `server.max_connections_per_address`.
+        Address = "address",
+    }
+}
+
+label! {
     /// Which rule of the CSRF gate refused a request.
     CsrfReason {
         /// `Sec-Fetch-Site` is not `same-origin`.

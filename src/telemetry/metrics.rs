@@ -22,8 +22,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 use self::names::*;
 use super::labels::{
-    AnonymousOutcome, CsrfReason, Label, Limit, LoginOutcome, Outcome, RefreshOutcome, Route, SessionEnd,
-    StoreOperation, StoreOutcome, UpstreamOutcome,
+    AnonymousOutcome, ConnectionBound, CsrfReason, Label, Limit, LoginOutcome, Outcome, RefreshOutcome,
+    Route, SessionEnd, StoreOperation, StoreOutcome, UpstreamOutcome,
 };
 use crate::model::Principal;
 
@@ -54,6 +54,8 @@ struct Inner {
     cache_flushes: Counter,
     upstream_calls: Vec<Counter>,
     upstream_seconds: Histogram,
+    connections: Gauge,
+    connections_refused: Vec<Counter>,
     csrf_refusals: Vec<Counter>,
     limited: Vec<Counter>,
     limited_addresses: Vec<Gauge>,
@@ -96,6 +98,8 @@ impl Metrics {
             cache_flushes: register_counter(&recorder, CACHE_FLUSHES, &[]),
             upstream_calls: counters::<UpstreamOutcome>(&recorder, UPSTREAM_CALLS, "outcome"),
             upstream_seconds: register_histogram(&recorder, UPSTREAM_SECONDS, &[]),
+            connections: recorder.register_gauge(&key(CONNECTIONS, &[]), &METADATA),
+            connections_refused: counters::<ConnectionBound>(&recorder, CONNECTIONS_REFUSED, "bound"),
             csrf_refusals: counters::<CsrfReason>(&recorder, CSRF_REFUSALS, "reason"),
             limited: counters::<Limit>(&recorder, LIMITED, "limit"),
             limited_addresses: gauges::<Limit>(&recorder, LIMITED_ADDRESSES, "limit"),
@@ -181,6 +185,16 @@ impl Metrics {
     pub fn upstream_call(&self, outcome: UpstreamOutcome, took: Duration) {
         increment(&self.inner.upstream_calls, outcome);
         self.observe(Some(&self.inner.upstream_seconds), took);
+    }
+
+    /// So many connections of browsers are open.
+    pub fn connections(&self, open: usize) {
+        self.inner.connections.set(u32::try_from(open).unwrap_or(u32::MAX));
+    }
+
+    /// A connection was closed at once.
+    pub fn connection_refused(&self, bound: ConnectionBound) {
+        increment(&self.inner.connections_refused, bound);
     }
 
     /// The CSRF gate refused a request.

@@ -39,6 +39,8 @@ pub enum SecurityKind {
     CsrfRejected,
     /// `Host` was not that of `server.public_url`.
     HostRejected,
+    /// A path could be read in two ways, or its query held a token. The reason tells which.
+    PathRejected,
     /// A limit on logins, anonymous users, callbacks or unknown cookies was reached.
     RateLimited,
     /// The authorization server refused to refresh (`invalid_grant`), which ends the session.
@@ -62,6 +64,7 @@ impl SecurityKind {
             Self::AnonymousStarted => "anonymous_started",
             Self::CsrfRejected => "csrf_rejected",
             Self::HostRejected => "host_rejected",
+            Self::PathRejected => "path_rejected",
             Self::RateLimited => "rate_limited",
             Self::RefreshRefused => "refresh_refused",
             Self::RecordRejected => "record_rejected",

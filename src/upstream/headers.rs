@@ -2,8 +2,8 @@
 //!
 //! Two tables, [`request`] and [`response`], name what is taken off or made anew, each line with
 //! its reason; what no line names passes byte for byte (RFC 9110 section 5.1). Names are compared
-//! with `_` read as `-`, because servers that hand headers to programs as variables (RFC 3875
-//! section 4.1.18) cannot tell the two apart.
+//! with `-` for all that is neither letter nor digit, because servers that hand headers to programs
+//! as variables (RFC 3875 section 4.1.18) cannot tell `_` from `-`, and some not even `.` or `!`.
 //!
 //! Fields that `Connection` nominates are taken off first, reckoned from what came in, so that a
 //! sender cannot nominate away what is added here (RFC 9110 section 7.6.1).

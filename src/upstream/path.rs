@@ -123,7 +123,7 @@ pub enum Ambiguity {
     /// `//`.
     #[error("an empty segment")]
     EmptySegment,
-    /// `\` or `%5C`, which some servers read as `/`.
+    /// `\` or `%5C`, however often encoded, which some servers read as `/`.
     #[error("a backslash")]
     Backslash,
     /// `%` without two hexadecimal digits after it.
@@ -132,7 +132,7 @@ pub enum Ambiguity {
     /// Percent-escapes within escapes, deeper than anyone means.
     #[error("escapes within escapes")]
     NestedEscapes,
-    /// A control character, encoded or raw, or a raw character that is not visible ASCII.
+    /// A control character, raw or however often encoded, or a raw character that is not visible ASCII.
     #[error("a character that does not belong in a path")]
     Character,
     /// A byte sequence that spells an ASCII character in a way UTF-8 forbids.
@@ -141,6 +141,26 @@ pub enum Ambiguity {
     /// The URL parser would send something else than was received.
     #[error("a spelling that would change on the way")]
     Rewritten,
+}
+
+impl PathError {
+    /// The cause in one word, for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::ForbiddenQuery => "token_in_query",
+            Self::Ambiguous(ambiguity) => match ambiguity {
+                Ambiguity::DotSegment => "dot_segment",
+                Ambiguity::EmptySegment => "empty_segment",
+                Ambiguity::Backslash => "backslash",
+                Ambiguity::Escape => "invalid_escape",
+                Ambiguity::NestedEscapes => "nested_escapes",
+                Ambiguity::Character => "character",
+                Ambiguity::Overlong => "overlong_utf8",
+                Ambiguity::Rewritten => "rewritten",
+            },
+        }
+    }
 }
 
 /// A path, with query if any, that goes to the API as it came.
@@ -194,13 +214,13 @@ fn check_path(path: &str) -> Result<(), Ambiguity> {
     check_dot_segments(path.as_bytes())?;
 
     let mut decoded = decode(path.as_bytes());
-    if decoded.iter().any(u8::is_ascii_control) {
-        return Err(Ambiguity::Character);
-    }
-    if decoded.contains(&b'\\') {
-        return Err(Ambiguity::Backslash);
-    }
     for _ in 0..DECODINGS {
+        if decoded.iter().any(u8::is_ascii_control) {
+            return Err(Ambiguity::Character);
+        }
+        if decoded.contains(&b'\\') {
+            return Err(Ambiguity::Backslash);
+        }
         check_dot_segments(&decoded)?;
         check_overlong(&decoded)?;
         decoded = match decode(&decoded) {

@@ -7,6 +7,7 @@ use crate::support::world::HOST;
 use crate::support::{Answer, Browser, World};
 
 mod answers;
+mod api;
 mod bodies;
 mod credentials;
 mod destination;
@@ -14,6 +15,7 @@ mod expectations;
 mod hops;
 mod memory;
 mod messages;
+mod traces;
 
 /// A broker between a browser that has logged in and an API that follows a script and keeps what
 /// it was sent. (In the order in which they end.)

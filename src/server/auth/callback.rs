@@ -16,6 +16,7 @@ use crate::login::{Binding, Callback, Completed, LoginError, LoginFlow};
 use crate::oauth::State;
 use crate::server::browser_session::BrowserSession;
 use crate::server::cookies::PresentedCookies;
+use crate::server::envelope::Client;
 use crate::server::limits;
 use crate::server::notes::Notes;
 use crate::server::problem::Problem;
@@ -64,7 +65,7 @@ pub async fn callback(
             notes.note(|noted| noted.session = Some(session_digest(&id)));
             session.begin(&id);
             metrics.login(LoginOutcome::Completed);
-            SecurityEvent::new(SecurityKind::LoginCompleted).session(session_digest(&id)).emit();
+            told(&request, SecurityKind::LoginCompleted, |event| event.session(session_digest(&id)));
             let mut answer = HttpResponse::SeeOther();
             answer.insert_header((LOCATION, return_to.as_str()));
             // Whether the browser has it is not known here: it comes from another site, and the
@@ -75,7 +76,7 @@ pub async fn callback(
             answer.finish()
         }
         Err(error) => {
-            tell(&error, &metrics);
+            tell(&error, &metrics, &request);
             let problem = Problem::from(error);
             let limited = match problem.status() {
                 // The caller's doing, and not a neighbour's of ours.
@@ -114,7 +115,7 @@ fn binding(request: &HttpRequest, name: &str) -> Option<Binding> {
 }
 
 /// One record and one count for each login that fails.
-fn tell(error: &LoginError, metrics: &Metrics) {
+fn tell(error: &LoginError, metrics: &Metrics, request: &HttpRequest) {
     let (outcome, kind, reason) = match error {
         LoginError::StateMissing => (LoginOutcome::StateMismatch, SecurityKind::StateMissing, "no_state"),
         LoginError::StateMismatch => {
@@ -135,5 +136,17 @@ fn tell(error: &LoginError, metrics: &Metrics) {
         LoginError::Lost => (LoginOutcome::Failed, SecurityKind::LoginFailed, "internal_error"),
     };
     metrics.login(outcome);
-    SecurityEvent::new(kind).reason(reason).emit();
+    told(request, kind, |event| event.reason(reason));
+}
+
+/// A record for security officers, with what is known of the request.
+fn told(
+    request: &HttpRequest,
+    kind: SecurityKind,
+    more: impl FnOnce(SecurityEvent<'_>) -> SecurityEvent<'_>,
+) {
+    let client = request.extensions().get::<Client>().copied();
+    let id = client.map(|client| client.request_id.simple().to_string());
+    let event = SecurityEvent::new(kind).client(client.map(|client| client.address));
+    more(id.as_deref().map_or(event.clone(), |id| event.request(id))).emit();
 }

@@ -26,8 +26,21 @@ fn a_limit_is_a_number_a_period_or_off() {
             key,
             &["off", "1/1s", "1000000/1h", "5/90s", "7/1500ms"],
             &[
-                "", "0", "0/1m", "5", "5/", "/1m", "+5/1m", "5/0s", "5/61m", "5/999ms", "1000001/1m", "-1/1m",
-                "5/1m/1m", "5 / 1m", "OFF",
+                "",
+                "0",
+                "0/1m",
+                "5",
+                "5/",
+                "/1m",
+                "+5/1m",
+                "5/0s",
+                "5/61m",
+                "5/999ms",
+                "1000001/1m",
+                "-1/1m",
+                "5/1m/1m",
+                "5 / 1m",
+                "OFF",
             ],
         );
     }
@@ -45,7 +58,11 @@ fn the_call_that_creates_an_anonymous_user_is_a_url_a_header_and_a_json_object()
         &["https://graph.whisk.com/auth/anonymous/create", "http://127.0.0.1:8081/x/v1/a", "https://h.test"],
         &["", "http://login.whisk.com/auth", "https://u@h.test/", "https://h.test/?q=1", "login.whisk.com"],
     );
-    judge("anonymous.origin", &["", "https://www.example.com"], &["null", "https://h.test/x", "http://h.test"]);
+    judge(
+        "anonymous.origin",
+        &["", "https://www.example.com"],
+        &["null", "https://h.test/x", "http://h.test"],
+    );
     judge(
         "anonymous.client_id_header",
         &["", "x-whisk-client-id", "X-Client_Id"],
@@ -187,6 +204,8 @@ fn clients_scopes_and_names_keep_to_their_alphabets() {
     judge("server.trusted_proxies", &["10.0.0.0/8,::1"], &["10.0.0.0/33", "host", "10.0.0"]);
     judge("server.listen", &["[::1]:0"], &["", "8080", "localhost:8080", "127.0.0.1", "127.0.0.1:99999"]);
     judge("server.workers", &["0", "1024"], &["-1", "1025", "", "two"]);
+    judge("server.max_connections", &["1", "1000000"], &["0", "-1", "1000001", ""]);
+    judge("server.max_connections_per_address", &["0", "1000000"], &["-1", "1000001", ""]);
     judge("csrf.require_header", &["true", "false"], &["1", "yes", "True", ""]);
 }
 
@@ -248,6 +267,8 @@ fn zero_is_refused_where_it_means_nothing() {
         "forward.connect_timeout",
         "forward.response_timeout",
         "forward.idle_timeout",
+        "server.head_timeout",
+        "server.keep_alive_timeout",
         "forward.pool_idle_timeout",
     ] {
         judge(key, &["1ms", "1m"], &["0", "0ms", "-1s", "400d"]);

@@ -58,6 +58,8 @@ label! {
         HeadersTooLarge = "headers_too_large",
         /// 500.
         InternalError = "internal_error",
+        /// 501.
+        NotImplemented = "not_implemented",
         /// 502.
         UpstreamInvalid = "upstream_invalid",
         /// 502.
@@ -72,6 +74,8 @@ label! {
         ShuttingDown = "shutting_down",
         /// 504.
         UpstreamTimeout = "upstream_timeout",
+        /// 505.
+        VersionUnsupported = "version_unsupported",
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
         for outcome in Outcome::ALL {
             assert_eq!(Outcome::from_code(outcome.as_str()), outcome.is_problem().then_some(*outcome));
         }
-        assert_eq!(Outcome::ALL.iter().filter(|outcome| outcome.is_problem()).count(), 27);
+        assert_eq!(Outcome::ALL.iter().filter(|outcome| outcome.is_problem()).count(), 29);
         assert_eq!(Outcome::from_code("made_up"), None);
     }
 

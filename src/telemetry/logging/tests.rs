@@ -138,7 +138,7 @@ fn alone(test: &str) -> (String, Vec<Value>) {
         .output()
         .unwrap();
     let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
     let records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     (text, records)

@@ -5,6 +5,8 @@ pub(super) const BUILD_INFO: &str = "whisk_bff_build_info";
 pub(super) const CACHE_FLUSHES: &str = "whisk_bff_cache_flushes_total";
 pub(super) const CACHE_HITS: &str = "whisk_bff_cache_hits_total";
 pub(super) const CACHE_MISSES: &str = "whisk_bff_cache_misses_total";
+pub(super) const CONNECTIONS: &str = "whisk_bff_connections";
+pub(super) const CONNECTIONS_REFUSED: &str = "whisk_bff_connections_refused_total";
 pub(super) const CSRF_REFUSALS: &str = "whisk_bff_csrf_refusals_total";
 pub(super) const LIMITED: &str = "whisk_bff_rate_limited_total";
 pub(super) const LIMITED_ADDRESSES: &str = "whisk_bff_rate_limit_addresses";
@@ -20,11 +22,12 @@ pub(super) const STORE_OPERATION_SECONDS: &str = "whisk_bff_store_operation_seco
 pub(super) const UPSTREAM_CALLS: &str = "whisk_bff_upstream_calls_total";
 pub(super) const UPSTREAM_SECONDS: &str = "whisk_bff_upstream_seconds";
 
-pub(super) const COUNTERS: [(&str, &str); 14] = [
+pub(super) const COUNTERS: [(&str, &str); 15] = [
     (ANONYMOUS_USERS, "Anonymous users wished for, by what became of it"),
     (CACHE_FLUSHES, "Times the cache of session records was emptied"),
     (CACHE_HITS, "Session records served from the process"),
     (CACHE_MISSES, "Session records asked of the store"),
+    (CONNECTIONS_REFUSED, "Connections closed at once, by the bound that was reached"),
     (CSRF_REFUSALS, "Requests refused by the CSRF gate, by rule"),
     (LIMITED, "Requests refused by a limit, by the limit"),
     (LOGINS, "Logins, by how far they came"),
@@ -43,7 +46,8 @@ pub(super) const HISTOGRAMS: [(&str, &str); 3] = [
     (UPSTREAM_SECONDS, "Seconds from a call to the API to its response headers"),
 ];
 
-pub(super) const GAUGES: [(&str, &str); 2] = [
+pub(super) const GAUGES: [(&str, &str); 3] = [
     (BUILD_INFO, "1, with the version as a label"),
+    (CONNECTIONS, "Connections of browsers that are open"),
     (LIMITED_ADDRESSES, "Addresses, or sessions, that a limit remembers now, by the limit"),
 ];

@@ -4,7 +4,7 @@
 //! 3.5). Between the browser and this server that header is not there; the protection it gave has
 //! to be put back, or one user is shown another's answer.
 
-use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
+use http::header::{CACHE_CONTROL, EXPIRES, HeaderMap, HeaderValue, VARY};
 
 use super::fields::{elements, has_balanced_quotes};
 
@@ -15,6 +15,8 @@ pub(super) fn restrict(headers: &mut HeaderMap) {
         Restricted::AsIs => {}
         Restricted::To(value) => {
             headers.insert(CACHE_CONTROL, value);
+            // A cache that reads no `Cache-Control` would go by it (RFC 9111 section 5.3).
+            headers.remove(EXPIRES);
         }
     }
     let varies_by_cookie = headers
@@ -40,7 +42,8 @@ fn restricted(headers: &HeaderMap) -> Restricted {
     }
     let directives: Vec<&[u8]> = values().flat_map(|value| elements(value.as_bytes())).collect();
     let any = |name: &str| directives.iter().any(|directive| is(directive, name));
-    let shared = any("public") || any("s-maxage");
+    // The last one makes a cache pass over `no-store` (RFC 9111 section 5.2.2.3).
+    let shared = SHARED.iter().any(|name| any(name));
     if directives.is_empty() {
         return no_store();
     }
@@ -51,7 +54,7 @@ fn restricted(headers: &HeaderMap) -> Restricted {
     }
     let mut kept: Vec<&[u8]> = directives
         .iter()
-        .filter(|directive| !is(directive, "public") && !is(directive, "s-maxage"))
+        .filter(|directive| !SHARED.iter().any(|name| is(directive, name)))
         .copied()
         .collect();
     if !bare_private && !any("no-store") {
@@ -59,6 +62,9 @@ fn restricted(headers: &HeaderMap) -> Restricted {
     }
     HeaderValue::from_bytes(&kept.join(&b", "[..])).map_or_else(|_| no_store(), Restricted::To)
 }
+
+/// Directives that let a shared cache keep what it otherwise would not.
+const SHARED: [&str; 3] = ["public", "s-maxage", "must-understand"];
 
 fn is(directive: &[u8], name: &str) -> bool {
     let word = directive.split(|byte| *byte == b'=').next().unwrap_or_default();

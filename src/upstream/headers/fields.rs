@@ -11,10 +11,11 @@ pub(super) struct Rule {
     pub(super) why: &'static str,
 }
 
-/// Which names a line is for; lower case, `-` for `_`.
+/// Which names a line is for; lower case, `-` for whatever is neither letter nor digit.
 pub(super) enum Match {
     Exactly(&'static str),
     StartingWith(&'static str),
+    EndingWith(&'static str),
 }
 
 /// What is done with a field.
@@ -33,6 +34,10 @@ pub(super) const fn strip(name: &'static str, why: &'static str) -> Rule {
 
 pub(super) const fn strip_all(prefix: &'static str, why: &'static str) -> Rule {
     Rule { name: Match::StartingWith(prefix), action: Action::Strip, why }
+}
+
+pub(super) const fn strip_ending(suffix: &'static str, why: &'static str) -> Rule {
+    Rule { name: Match::EndingWith(suffix), action: Action::Strip, why }
 }
 
 pub(super) const fn remake(name: &'static str, why: &'static str) -> Rule {
@@ -105,6 +110,7 @@ impl Rule {
         match self.name {
             Match::Exactly(name) => folded == name,
             Match::StartingWith(prefix) => folded.starts_with(prefix),
+            Match::EndingWith(suffix) => folded.ends_with(suffix),
         }
     }
 }
@@ -119,8 +125,11 @@ fn nominated(inbound: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
+/// The name as the coarsest reader sees it: besides `_` for `-` there are servers that make one
+/// character of whatever is neither letter nor digit (`X.Real!IP`).
 fn fold(name: &str) -> Cow<'_, str> {
-    if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
+    let folds = |character: char| !character.is_ascii_alphanumeric() && character != '-';
+    if name.contains(folds) { Cow::Owned(name.replace(folds, "-")) } else { Cow::Borrowed(name) }
 }
 
 /// The elements of a list (RFC 9110 section 5.6.1), without surrounding space; empty ones are left

@@ -1,6 +1,6 @@
 //! From the browser to the API.
 
-use http::header::{HeaderMap, HeaderValue, VIA};
+use http::header::{HeaderMap, HeaderValue, MAX_FORWARDS, VIA};
 
 use super::fields::{Filter, Rule, elements, remake, strip, strip_all};
 use super::forwarded::ClientHop;
@@ -16,7 +16,6 @@ pub(super) const TABLE: &[Rule] = &[
     strip("x-access-token", CREDENTIAL),
     strip("x-refresh-token", CREDENTIAL),
     strip("x-id-token", CREDENTIAL),
-    strip("x-auth-token", CREDENTIAL),
     strip("x-api-key", CREDENTIAL),
     strip("x-whisk-token", "what unofficial clients authenticate with"),
     strip("x-whisk-auth", "what unofficial clients authenticate with"),
@@ -25,13 +24,25 @@ pub(super) const TABLE: &[Rule] = &[
     // Whom another proxy has authenticated: nobody but that proxy may say so.
     strip("remote-user", IDENTITY),
     strip("x-remote-user", IDENTITY),
-    strip_all("x-auth-request-", IDENTITY),
-    strip_all("x-ssl-client-", IDENTITY),
-    strip("client-cert", "RFC 9440 section 4: a gateway must sanitise it"),
-    strip("client-cert-chain", "RFC 9440 section 4: a gateway must sanitise it"),
+    strip_all("x-auth-", IDENTITY),
+    strip_all("x-authenticated-", IDENTITY),
+    strip_all("x-webauth-", IDENTITY),
+    strip_all("x-ssl-", IDENTITY),
+    strip_all("ssl-client-", IDENTITY),
+    strip_all("x-client-cert", IDENTITY),
+    strip_all("x-arr-", IDENTITY),
+    strip_all("x-amzn-oidc-", IDENTITY),
+    strip_all("x-goog-authenticated-user-", IDENTITY),
+    strip_all("x-goog-iap-", IDENTITY),
+    strip_all("x-ms-client-principal", IDENTITY),
+    strip_all("x-ms-token-", IDENTITY),
+    strip_all("cf-access-", IDENTITY),
+    strip_all("x-pomerium-", IDENTITY),
+    strip_all("client-cert", "RFC 9440 section 4: a gateway must sanitise it"),
     // Where the call comes from. This server says so itself.
     remake("forwarded", "RFC 7239 section 8.1: written anew from what is believed"),
-    strip_all("x-forwarded-", "written anew from what is believed"),
+    strip_all("forwarded-", ADDRESS),
+    strip_all("x-forward", "written anew from what is believed"),
     strip("x-real-ip", ADDRESS),
     strip("x-client-ip", ADDRESS),
     strip("x-cluster-client-ip", ADDRESS),
@@ -39,19 +50,23 @@ pub(super) const TABLE: &[Rule] = &[
     strip("x-remote-ip", ADDRESS),
     strip("x-remote-addr", ADDRESS),
     strip("x-proxyuser-ip", ADDRESS),
+    strip("x-custom-ip-authorization", ADDRESS),
     strip("x-host", ADDRESS),
-    strip("true-client-ip", ADDRESS),
+    strip_all("true-client-", ADDRESS),
     strip("client-ip", ADDRESS),
-    strip("cf-connecting-ip", ADDRESS),
+    strip_all("cf-connecting-ip", ADDRESS),
     strip("fastly-client-ip", ADDRESS),
+    strip("fly-client-ip", ADDRESS),
+    strip_all("x-azure-", ADDRESS),
+    strip_all("x-appengine-", ADDRESS),
     strip_all("x-envoy-", "instructions to a proxy beside the API"),
+    strip("proxy", "a CGI program would take it for the variable `HTTP_PROXY` (CVE-2016-5385)"),
     remake("via", "RFC 9110 section 7.6.3: extended by this server"),
     remake("host", "the API's own, from the URL"),
+    remake("max-forwards", "RFC 9110 section 7.6.2: one less"),
     // What would make the API see another request than was checked here.
-    strip("x-http-method", OVERRIDE),
-    strip("x-http-method-override", OVERRIDE),
+    strip_all("x-http-", OVERRIDE),
     strip("x-method-override", OVERRIDE),
-    strip("x-http-host-override", OVERRIDE),
     strip("x-override-url", OVERRIDE),
     strip_all("x-original-", OVERRIDE),
     strip_all("x-rewrite-", OVERRIDE),
@@ -59,6 +74,7 @@ pub(super) const TABLE: &[Rule] = &[
     strip("origin", "the API answers this server, which checked it"),
     strip("referer", "where in the application the user is concerns nobody else"),
     strip_all("sec-fetch-", "about the browser's context, checked here"),
+    strip_all("sec-websocket-", "part of an upgrade, which goes no further"),
     strip("x-csrf", "the forgery gate's, checked here"),
     strip("expect", "RFC 9110 section 10.1.1: answered here"),
     strip_all("x-whisk-bff-", "this server's own names"),
@@ -94,9 +110,19 @@ pub fn request_headers(inbound: &HeaderMap, hop: &ClientHop<'_>) -> Result<Heade
         }
     }
     outbound.append(VIA, HeaderValue::from_static(OWN_VIA));
+    if let Some(left) = one_hop_less(inbound) {
+        outbound.insert(MAX_FORWARDS, left);
+    }
     forwarded::write(&mut outbound, hop);
     trace::carry(inbound, &filter, &mut outbound);
     Ok(outbound)
+}
+
+/// What `Max-Forwards` leaves for the servers behind the API. The last hop (0) is not asked: this
+/// server answers such a request itself.
+fn one_hop_less(inbound: &HeaderMap) -> Option<HeaderValue> {
+    let hops: u32 = inbound.get(MAX_FORWARDS)?.to_str().ok()?.parse().ok()?;
+    hops.checked_sub(1).map(HeaderValue::from)
 }
 
 /// `Via = [ protocol-name "/" ] protocol-version RWS received-by [ RWS comment ]`

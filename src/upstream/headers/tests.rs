@@ -31,7 +31,7 @@ fn values(headers: &HeaderMap, name: &str) -> String {
 #[test]
 fn every_line_of_a_table_can_match_and_says_why() {
     for rule in HOP_BY_HOP.iter().chain(super::request::TABLE).chain(super::response::TABLE) {
-        let (Match::Exactly(name) | Match::StartingWith(name)) = rule.name;
+        let (Match::Exactly(name) | Match::StartingWith(name) | Match::EndingWith(name)) = rule.name;
         assert_eq!(name, name.to_ascii_lowercase().replace('_', "-"));
         assert!(HeaderName::from_bytes(name.as_bytes()).is_ok(), "{name}");
         assert!(rule.why.len() > 5, "{name} has no reason");

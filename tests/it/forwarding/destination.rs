@@ -56,7 +56,6 @@ async fn what_is_on_no_list_is_not_found_whatever_else_the_request_says() {
     for target in [
         "/",
         "/private?x=/v2/me",
-        "/private#/v2/me",
         "/private;/v2/me",
         "/private/v2/me/..",
         "/v2",
@@ -84,6 +83,18 @@ async fn what_is_on_no_list_is_not_found_whatever_else_the_request_says() {
         }
     }
     stage.browser.get("/nothing").await.assert_problem(404, "not_found");
+    assert!(stage.api.requests().is_empty());
+}
+
+/// R72, R80: a fragment is no part of a target; dropped here, it could still be read elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fragment_in_a_target_is_refused() {
+    let stage = Stage::plain(&[]).await;
+    for target in ["/v2/me#", "/v2/me#x", "/v2/me?a=b#x", "/private#/v2/me", "https://app.test/v2/me#x", "#"]
+    {
+        let answer = stage.ask(&format!("GET {target}"), "");
+        assert_eq!(answer.status, 400, "{target}: {answer:?}");
+    }
     assert!(stage.api.requests().is_empty());
 }
 

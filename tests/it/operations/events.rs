@@ -8,7 +8,7 @@ use super::{browser_at, process, world};
 use crate::support::process::Process;
 use crate::support::{Call, World, eventually};
 
-/// R113, W10: login done and failed, `state` missing and foreign, a forged request, a foreign
+/// R72, R113, W10: login done and failed, `state` missing and foreign, a forged request, a foreign
 /// host, a refused refresh, a logout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_security_event_is_exactly_one_record() {
@@ -39,6 +39,11 @@ async fn each_security_event_is_exactly_one_record() {
     let elsewhere = Call::get("/v2/me").header("host", "evil.test");
     browser.send(elsewhere).await.assert_problem(421, "wrong_host");
     seen.expect(&[("WARN", "host_rejected", None)]).await;
+
+    browser.get("/v2/..%2fadmin").await.assert_problem(400, "bad_request");
+    seen.expect(&[("WARN", "path_rejected", Some("dot_segment"))]).await;
+    browser.get("/v2/me?access_token=x").await.assert_problem(400, "bad_request");
+    seen.expect(&[("WARN", "path_rejected", Some("token_in_query"))]).await;
 
     assert_eq!(browser.post("/auth/logout").await.status, 204);
     browser.expect_ended();
@@ -76,6 +81,21 @@ impl Seen<'_> {
         // What comes too often comes a moment later.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let new = all().split_off(self.known);
+        // What a request brought about names it, and who sent it.
+        for record in new.iter().filter(|record| {
+            let event = record["event"].as_str().unwrap_or("");
+            event.ends_with("_rejected") || event.starts_with("login_") || event.starts_with("state_")
+        }) {
+            assert_eq!(record["client"], "127.0.0.1", "{record}");
+            let id = record["request_id"].as_str().expect("a request's id");
+            eventually("the request's own line", async || {
+                self.process
+                    .records()
+                    .iter()
+                    .any(|line| line["target"] == "request" && line["request_id"] == id)
+            })
+            .await;
+        }
         let told: Vec<_> = new
             .iter()
             .map(|record| {

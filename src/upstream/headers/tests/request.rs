@@ -70,9 +70,31 @@ fn what_must_not_reach_the_api_does_not() {
         "x-auth-request-email",
         "remote-user",
         "client-cert",
+        "client-cert-chain",
+        "x-forwarded",
+        "x-forwarded-client-cert",
+        "x-forwarder-for",
+        "x-forward-for",
+        "forwarded-for",
+        "forwarded-for-ip",
+        "proxy",
+        "x-http-path-override",
+        "x-auth-user",
+        "x-authenticated-user",
+        "x-webauth-user",
+        "x-client-cert-dn",
+        "x-amzn-oidc-data",
+        "x-goog-iap-jwt-assertion",
+        "x-ms-client-principal-id",
+        "cf-access-jwt-assertion",
+        "x-azure-clientip",
+        "x-custom-ip-authorization",
+        "fly-client-ip",
+        "sec-websocket-key",
         "x-whisk-bff-error",
     ] {
-        for name in [name.to_owned(), name.replace('-', "_"), name.to_ascii_uppercase()] {
+        let spelt = |with: &str| name.replace('-', with);
+        for name in [name.to_owned(), spelt("_"), spelt("."), spelt("!"), name.to_ascii_uppercase()] {
             let sent = sent(&[(&name, "MARK"), (&name, "MARK too"), ("x-unknown", "1")]);
             let marked: Vec<_> =
                 sent.iter().filter(|(_, value)| value.as_bytes().starts_with(b"MARK")).collect();
@@ -110,6 +132,16 @@ fn everything_else_passes_byte_for_byte() {
     for name in inbound.keys() {
         let of = |headers: &HeaderMap| headers.get_all(name).iter().cloned().collect::<Vec<_>>();
         assert_eq!(of(&sent), of(&inbound), "{name}");
+    }
+}
+
+/// R82: the last hop is this server itself, before anything is forwarded.
+#[test]
+fn max_forwards_is_one_less() {
+    for (inbound, outbound) in
+        [("7", "6"), ("1", "0"), ("0", ""), ("00", ""), ("-1", ""), ("x", ""), ("1, 2", "")]
+    {
+        assert_eq!(values(&sent(&[("max-forwards", inbound)]), "max-forwards"), outbound, "{inbound}");
     }
 }
 

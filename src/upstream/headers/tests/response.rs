@@ -60,12 +60,54 @@ fn what_must_not_reach_the_browser_does_not() {
         "x-sendfile",
         "surrogate-control",
         "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+        "vercel-cdn-cache-control",
+        "akamai-cache-control",
+        "surrogate-key",
+        "edge-control",
+        "x-litespeed-location",
+        "x-reproxy-url",
+        "x-sendfile2",
+        "x-lighttpd-send-tempfile",
+        "x-envoy-upstream-alt-stat-name",
+        "authorization",
+        "authentication-info",
+        "optional-www-authenticate",
+        "x-access-token",
+        "x-refresh-token",
+        "x-auth-token",
+        "via",
+        "proxy-status",
+        "cache-status",
+        "referrer-policy",
+        "speculation-rules",
+        "permissions-policy",
+        "permissions-policy-report-only",
+        "cross-origin-opener-policy",
+        "cross-origin-opener-policy-report-only",
+        "cross-origin-embedder-policy",
+        "document-policy",
+        "document-isolation-policy",
+        "integrity-policy",
+        "origin-trial",
+        "x-frame-options",
+        "sourcemap",
+        "critical-ch",
+        "activate-storage-access",
+        "set-login",
+        "use-as-dictionary",
+        "sec-session-registration",
+        "secure-session-registration",
+        "onion-location",
+        "attribution-reporting-register-source",
+        "x-permitted-cross-domain-policies",
         "accept-ch",
         "x-content-type-options",
         "cross-origin-resource-policy",
         "www-authenticate",
     ] {
-        for name in [name.to_owned(), name.replace('-', "_")] {
+        for name in [name.to_owned(), name.replace('-', "_"), name.replace('-', "."), name.replace('-', "!")]
+        {
             let got = ok(&[(&name, "MARK"), (&name, "MARK too"), ("x-unknown", "1")]);
             let marked: Vec<_> =
                 got.iter().filter(|(_, value)| value.as_bytes().starts_with(b"MARK")).collect();
@@ -117,6 +159,8 @@ fn caches_keep_an_answer_to_its_browser() {
         ("no-store", "no-store"),
         ("no-store, public", "no-store"),
         ("no-cache", "private, no-cache"),
+        ("must-understand, no-store, max-age=600", "no-store, max-age=600"),
+        ("Must-Understand, private", "private"),
         ("private=\"x, public\", max-age=1", "private, private=\"x, public\", max-age=1"),
         ("must-revalidate, x=\"open", "no-store"),
         ("x=\"a\\\", public\"", "private, x=\"a\\\", public\""),
@@ -127,6 +171,11 @@ fn caches_keep_an_answer_to_its_browser() {
     let two = ok(&[("cache-control", "public"), ("Cache-Control", "max-age=5")]);
     assert_eq!(values(&two, "cache-control"), "private, max-age=5");
 
+    for (cache, expires) in [("", ""), ("public", ""), ("private", "tomorrow"), ("no-store", "tomorrow")] {
+        let got = ok(&[("cache-control", cache), ("expires", "tomorrow")]);
+        assert_eq!(values(&got, "expires"), expires, "{cache}");
+    }
+
     for (inbound, outbound) in [
         (&[][..], "Cookie"),
         (&[("vary", "Origin, Accept")], "Origin, Accept|Cookie"),
@@ -135,6 +184,33 @@ fn caches_keep_an_answer_to_its_browser() {
     ] {
         assert_eq!(values(&ok(inbound), "vary"), outbound);
     }
+}
+
+/// R91: some relations make a browser load things, whatever the answer is.
+#[test]
+fn a_link_passes_where_it_only_points() {
+    for link in [
+        "</v2/a?page=2>; rel=\"next\", </v2/a?page=9>; rel=last",
+        "<https://api.whisk.com/v2/a>; rel=prev; title=\"a, b\"",
+        "</v2/a>; rel=\"self describedby\"",
+    ] {
+        assert_eq!(values(&ok(&[("link", link)]), "link"), link);
+    }
+    for link in [
+        "</auth/login>; rel=preload; as=fetch",
+        "</x.js>; REL=\"ModulePreload\"",
+        "</x>; rel=next, <//evil.example>; rel=preconnect",
+        "<//evil.example>; rel=dns-prefetch",
+        "</x>; rel=\"next prefetch\"",
+        "</x>; rel=\"p\\relo\\ad\"",
+        "</x.css>; rel=stylesheet",
+        "</x>; rel=compression-dictionary",
+        "</x>; rel=prerender",
+    ] {
+        let got = ok(&[("link", link), ("link", "</v2/b>; rel=next")]);
+        assert_eq!(values(&got, "link"), "</v2/b>; rel=next", "{link}");
+    }
+    assert_eq!(values(&ok(&[("connection", "link"), ("link", "</v2/b>; rel=next")]), "link"), "");
 }
 
 /// R92.

@@ -1,0 +1,97 @@
+//! `Cookie` lines, a line of the input each (R50, R55 to R57).
+//!
+//! `{G}` stands for the value of a cookie that this server signed, so that the search need not
+//! break the signature to come near one.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::cookie::{Cookie, CookieJar};
+use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
+use actix_web::test::TestRequest;
+use arc_swap::ArcSwap;
+use whisk_bff::crypto::{KeyId, KeyRing, SealingKey};
+use whisk_bff::server::{CookieKeys, CookieNames, Presented};
+use zeroize::Zeroizing;
+
+static KEYS: LazyLock<CookieKeys> = LazyLock::new(|| {
+    let key = SealingKey::new(KeyId::parse("k").unwrap(), Zeroizing::new([7; 32]));
+    CookieKeys::new(CookieNames::new(false), Arc::new(ArcSwap::from_pointee(KeyRing::new([key]).unwrap())))
+});
+
+/// A signed value as it is before percent-encoding.
+static GENUINE: LazyLock<String> = LazyLock::new(|| {
+    let mut jar = CookieJar::new();
+    jar.signed_mut(&KEYS.key()).add(Cookie::new("whisk", "an id"));
+    jar.get("whisk").unwrap().value().to_owned()
+});
+
+pub(crate) fn run(input: &[u8]) {
+    let names = CookieNames::new(false);
+    let lines = lines(input);
+    let headers = request(&lines);
+    let presented = names.read(&headers);
+    let session = presented.session();
+
+    // Order says nothing, nor how a browser splits what it sends.
+    let reversed: Vec<_> = lines.iter().rev().cloned().collect();
+    assert_eq!(names.read(&request(&reversed)).session(), session);
+    let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    let joined = HeaderValue::from_bytes(&joined).unwrap();
+    assert_eq!(names.read(&request(std::slice::from_ref(&joined))).session(), session);
+
+    let text = String::from_utf8_lossy(joined.as_bytes());
+    match session {
+        Presented::One(value) => assert!(text.contains(value.as_str())),
+        // A pair that is not UTF-8 is none of ours, whatever its name.
+        Presented::Absent => assert!(!ascii_pairs(&joined).any(|pair| pair.starts_with("whisk="))),
+        Presented::Conflicting => assert!(text.matches("whisk").count() >= 2),
+    }
+    if KEYS.has_genuine(&headers) {
+        let Presented::One(value) = session else { panic!("{session:?} is taken for genuine") };
+        let cookie = Cookie::parse_encoded(format!("whisk={value}")).unwrap();
+        assert_eq!(cookie.value(), GENUINE.as_str(), "{value:?} is taken for genuine");
+    }
+
+    // What is handed on is that one cookie, or none.
+    let mut handed_on = TestRequest::default().to_srv_request();
+    handed_on.headers_mut().clone_from(&headers);
+    let value = match session {
+        Presented::One(value) => Some(value.as_str()),
+        Presented::Absent | Presented::Conflicting => None,
+    };
+    names.leave_session(&mut handed_on, value);
+    let left: Vec<&[u8]> = handed_on.headers().get_all(COOKIE).map(HeaderValue::as_bytes).collect();
+    assert!(left.is_empty() || left == [format!("whisk={}", value.unwrap()).as_bytes()], "{left:?}");
+
+    let surplus = presented.surplus_logins();
+    assert!(surplus.len() <= 32 && surplus.iter().all(|name| name.starts_with("whisk-login-")));
+}
+
+fn ascii_pairs(line: &HeaderValue) -> impl Iterator<Item = &str> {
+    let pairs = line.as_bytes().split(|byte| *byte == b';').filter(|pair| pair.is_ascii());
+    pairs.map(|pair| str::from_utf8(pair).unwrap().trim())
+}
+
+fn lines(input: &[u8]) -> Vec<HeaderValue> {
+    let encoded = Cookie::new("whisk", GENUINE.as_str()).encoded().to_string();
+    let genuine = encoded.split_once('=').unwrap().1;
+    let lines = input.split(|byte| *byte == b'\n').take(16);
+    lines
+        .filter_map(|line| {
+            // Header values are bytes: a line that is not UTF-8 is left as it is.
+            let line = match str::from_utf8(line) {
+                Ok(text) => text.replace("{G}", genuine).into_bytes(),
+                Err(_) => line.to_owned(),
+            };
+            HeaderValue::from_bytes(&line).ok()
+        })
+        .collect()
+}
+
+fn request(lines: &[HeaderValue]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append(COOKIE, line.clone());
+    }
+    headers
+}

@@ -1,0 +1,118 @@
+//! The HTTP layer's view of a connection: one request, and no byte of the next.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, ready};
+
+use actix_http::Request;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wire::Wire;
+
+/// A connection, lent to the HTTP layer for one request.
+#[derive(Debug)]
+pub(in crate::server) struct Turn(pub(super) Rc<RefCell<Wire>>);
+
+/// What a request knows of its turn. It does not keep the connection open: requests are kept for
+/// use again, with what belonged to them, after their connection has ended.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Link(Weak<RefCell<Wire>>);
+
+impl Turn {
+    /// For what comes and goes with the request.
+    pub(in crate::server) fn link(&self) -> Link {
+        Link(Rc::downgrade(&self.0))
+    }
+}
+
+impl Link {
+    /// To the turn on which a request came.
+    pub(in crate::server) fn of(request: &Request) -> Option<Self> {
+        request.conn_data::<Self>().cloned()
+    }
+
+    /// The answer's body, with whose end the turn ends.
+    pub(in crate::server) fn until_sent(link: Option<Self>, body: BoxBody) -> BoxBody {
+        match link {
+            None => body,
+            Some(link) => BoxBody::new(Ending { body, rest: Bytes::new(), link }),
+        }
+    }
+
+    /// Whether the rest of the request's body cannot be read; otherwise who waits for it is woken
+    /// once that is so.
+    pub(in crate::server) fn poll_broken(&self, cx: &Context<'_>) -> Poll<()> {
+        let Some(wire) = self.0.upgrade() else { return Poll::Ready(()) };
+        let mut wire = wire.borrow_mut();
+        if wire.is_broken() {
+            return Poll::Ready(());
+        }
+        wire.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl AsyncRead for Turn {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_hand_on(cx, into)
+    }
+}
+
+impl AsyncWrite for Turn {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The turn is over; whether the connection is, is decided elsewhere.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Largest piece of an answer that is handed to the HTTP layer, in bytes. That copies each piece
+/// into a buffer which grows with it and is kept while the client takes its time.
+const PIECE: usize = 16 * 1024;
+
+/// A body in small pieces that tells when it has been sent, or dropped.
+struct Ending {
+    body: BoxBody,
+    rest: Bytes,
+    link: Link,
+}
+
+impl MessageBody for Ending {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if self.rest.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
+                Some(Ok(piece)) => self.rest = piece,
+                other => return Poll::Ready(other),
+            }
+        }
+        let most = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(most))))
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let wire = self.link.0.upgrade();
+        if let Some(Ok(mut wire)) = wire.as_ref().map(|wire| wire.try_borrow_mut()) {
+            wire.answer.ended = true;
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! An API that misbehaves on the wire: what it does, by hand, once it has read a request's head.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::{RawAnswer, RawServer, Stage};
+
+mod cut;
+mod early;
+mod floods;
+mod framing;
+mod interim;
+mod pieces;
+
+/// Longest that a blocked read or write of this API lasts, so that a test that fails ends.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An API whose every connection is played by a function: it gets the head of a request and the
+/// connection. `GET /v2/me` is answered as usual, on a connection that is kept.
+struct Api {
+    address: SocketAddr,
+    sent: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
+}
+
+/// The connection, as the function sees it.
+struct Line<'a> {
+    reader: &'a mut BufReader<TcpStream>,
+    sent: &'a AtomicU64,
+}
+
+impl Line<'_> {
+    /// Writes; whether it could.
+    fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let bytes = bytes.as_ref();
+        let done = self.reader.get_mut().write_all(bytes).is_ok();
+        self.sent.fetch_add(if done { bytes.len() as u64 } else { 0 }, Ordering::SeqCst);
+        done
+    }
+
+    /// Writes the piece until nobody takes it, or 64 MiB have gone; no faster than a network, for
+    /// the broker shares the machine's few cores.
+    fn write_without_end(&mut self, piece: &[u8]) {
+        let mut left = 64 << 20;
+        while left > 0 && self.write(piece) {
+            left -= piece.len().min(left);
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Reads the rest of what is sent, until the other side closes; how much it was.
+    fn drain(&mut self) -> u64 {
+        std::io::copy(self.reader, &mut std::io::sink()).unwrap_or(0)
+    }
+
+    fn read_exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.reader.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+impl Api {
+    fn start(play: impl Fn(&str, &mut Line<'_>) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sent, over): (Arc<AtomicU64>, Arc<AtomicBool>) = Default::default();
+        let (play, counted, ended) = (Arc::new(play), Arc::clone(&sent), Arc::clone(&over));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if ended.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (Ok(stream), play, sent) = (stream, Arc::clone(&play), Arc::clone(&counted)) else {
+                    continue;
+                };
+                thread::spawn(move || serve(stream, &*play, &sent));
+            }
+        });
+        Self { address, sent, over }
+    }
+
+    /// A broker before it, and a browser that has logged in.
+    async fn stage(&self, settings: &[(&str, &str)]) -> Stage {
+        let url = format!("http://{}", self.address);
+        Stage::plain(&[&[("whisk.api_url", url.as_str())], settings].concat()).await
+    }
+
+    /// Bytes that the system has taken over for sending.
+    fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn serve(stream: TcpStream, play: &(impl Fn(&str, &mut Line<'_>) + ?Sized), sent: &AtomicU64) {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let mut line = Line { reader: &mut reader, sent };
+        if head.starts_with("GET /v2/me HTTP/1.1\r\n") {
+            line.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\"mine\"");
+        } else {
+            play(&head, &mut line);
+            return;
+        }
+    }
+}
