@@ -15,7 +15,7 @@ class Browser:
         """One GET; the answer is its status, its headers and its body."""
         parts = urlsplit(url)
         jar = self.jars.setdefault(parts.netloc, {})
-        fields = {"Accept": "text/html,application/json", "User-Agent": "benches/load", **(headers or {})}
+        fields = {"Accept": "text/html,*/*;q=0.8", "User-Agent": "benches/load", **(headers or {})}
         if jar:
             fields["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -16,7 +16,7 @@ class Grants:
 
     def __init__(self, issuer):
         self.issuer, self.key = issuer, Key()
-        self.codes, self.refresh_tokens = {}, {}
+        self.codes, self.refresh_tokens, self.holders = {}, {}, {}
         self.expires_in = 86400
         self.users = 0
         self.redeemed = {"authorization_code": 0, "refresh_token": 0, "refused": 0}
@@ -62,9 +62,11 @@ class Grants:
     def tokens(self, subject, query):
         refresh_token = "rt-" + secrets.token_hex(30)
         self.refresh_tokens[refresh_token] = (subject, query)
+        access_token = "at-" + secrets.token_hex(31)[:61]
+        self.holders[access_token] = subject
         answer = {
             # 64 characters, as long as the tokens that Whisk documents.
-            "access_token": "at-" + secrets.token_hex(31)[:61],
+            "access_token": access_token,
             "token_type": "Bearer",
             "expires_in": self.expires_in,
             "refresh_token": refresh_token,

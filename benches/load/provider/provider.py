@@ -23,7 +23,7 @@ class Provider:
         self.grants = Grants(self.url)
         self.delay = 0
 
-    async def answer(self, target, body):
+    async def answer(self, target, fields, body):
         """Status, further headers, and the body."""
         parts = urlsplit(target)
         query = dict(parse_qsl(parts.query))
@@ -45,7 +45,8 @@ class Provider:
             case "/jwks":
                 return json_answer({"keys": [self.grants.key.public]})
             case "/userinfo":
-                return json_answer({"sub": "user", "email": "user@load.test"})
+                subject = self.grants.holders.get(fields.get("authorization", "").removeprefix("Bearer "))
+                return json_answer({"sub": subject, "email": f"{subject}@load.test", "email_verified": True})
             case "/count":
                 return json_answer(self.grants.redeemed)
             case "/control":
@@ -62,7 +63,7 @@ class Provider:
                 target = head[0].split(" ")[1]
                 fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
                 body = await reader.readexactly(int(fields.get("content-length") or 0))
-                status, further, body = await self.answer(target, body)
+                status, further, body = await self.answer(target, fields, body)
                 lines = [f"HTTP/1.1 {status} Answer", f"Content-Length: {len(body)}", "Cache-Control: no-store"]
                 lines += [f"{name}: {value}" for name, value in further.items()]
                 writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
