@@ -9,18 +9,31 @@ import sys
 import time
 from pathlib import Path
 
+import idle
+import logins
+import sessions
+import storm
 from calls import CALLS
 from peer import Missing
 from processes import stop_all
 from report import Report
-from slot import Slot
+from stage import Stage
 from world import LOAD, TARGET, World
 
 ORDER = ["nginx", "haproxy", "whisk-bff", "apache-oidc", "express-oidc", "oauth2-proxy", "wonderwall"]
+OTHERS = {
+    "cold": sessions.cold,
+    "sessions": sessions.many,
+    "million": sessions.million,
+    "login": logins.run,
+    "storm": storm.run,
+    "idle": idle.run,
+}
+FOR_ALL = ["login", "idle"]
 
 
 def options():
-    names = [call.name for call in CALLS]
+    names = [call.name for call in CALLS] + list(OTHERS)
     parser = argparse.ArgumentParser(
         prog="benches/load/run",
         description="Measures what a call costs through whisk-bff and through its peers, in turn, each alone on one core.",
@@ -33,9 +46,14 @@ def options():
     parser.add_argument("--duration", type=int, help="seconds of one slot (default 4)")
     parser.add_argument("--quick", action="store_true", help="one round of two seconds, fewer sessions")
     parser.add_argument("--json", type=Path, default=TARGET / "bench" / "load.json", help="where the figures go")
+    own = TARGET / "release" / "whisk-bff"
+    parser.add_argument("--binary", type=Path, default=own, help="another build of whisk-bff; nothing is built then")
     given = parser.parse_args()
+    given.binary = given.binary.resolve()
     given.rounds = given.rounds or (1 if given.quick else 3)
     given.duration = given.duration or (2 if given.quick else 4)
+    given.sessions = 1_000 if given.quick else 10_000
+    given.records = 100_000 if given.quick else 1_000_000
     for wrong in set(given.only) - set(names) | set(given.peers) - set(ORDER):
         parser.error(f"there is no {wrong}")
     return given
@@ -71,19 +89,15 @@ def start_peers(world, names, report):
 
 
 def run(given, report):
-    world = World()
-    peers = start_peers(world, given.peers, report)
-    slot = Slot(world, given.duration)
+    world = World(given.binary)
+    stage = Stage(given, world, report)
+    stage.peers = {peer.name: peer for peer in start_peers(world, given.peers, report)}
     for call in CALLS:
-        if call.name not in given.only:
-            continue
-        for peer in peers:
-            slot.warm_up(peer, call, None)
-        for _ in range(given.rounds):
-            for peer in peers:
-                report.add(call.name, peer.name, slot.measure(peer, call))
-                peer.cut_log()
-        report.print_scenario(call.name, call.about)
+        if call.name in given.only:
+            stage.all_peers(call)
+    for name, scenario in OTHERS.items():
+        if name in given.only and (name in FOR_ALL or "whisk-bff" in stage.peers):
+            scenario(stage)
 
 
 def main():

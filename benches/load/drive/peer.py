@@ -26,6 +26,8 @@ class Peer:
     needs = []
     # Where a browser goes to log in.
     login_path = "/v2/small"
+    # What it is asked until it gives its first answer, of any status.
+    first_question = "/v2/small"
     # The file that requests are logged to, where it is not the standard output.
     request_log = None
 
@@ -53,16 +55,20 @@ class Peer:
     def start(self):
         command, environment = self.command()
         self.program = self.run(self.name, command, environment)
-        self.first_answer_ms = self.program.wait_until_listening(self.port)
+        self.first_answer_ms = self.program.wait_until_listening(self.port, self.first_question)
 
     def run(self, name, command, environment=None):
         folder = self.world.folder
         out = f"{folder}/{name}.requests.log" if self.request_log is None else None
         return Program(name, [str(word) for word in command], folder, self.world.proxy_core, environment, out)
 
-    def cut_log(self):
+    def restart(self):
+        self.program.stop()
+        self.start()
+
+    def cut_log(self, name=None):
         """Empties the request log, so that a long run does not fill the disk."""
-        path = self.world.folder / (self.request_log or f"{self.name}.requests.log")
+        path = self.world.folder / (self.request_log or f"{name or self.name}.requests.log")
         if path.exists():
             os.truncate(path, 0)
 

@@ -64,28 +64,30 @@ class Program:
         return total / TICK
 
     def memory_kib(self):
-        """The tree's memory, pages that processes share counted once (proportional set size)."""
-        total = 0
-        for pid in self.tree():
+        """Resident memory. Of several processes the proportional set size: what they share counts
+        once."""
+        tree, total = self.tree(), 0
+        wanted = "Rss:" if len(tree) == 1 else "Pss:"
+        for pid in tree:
             try:
                 with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-                    total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+                    total += next(int(line.split()[1]) for line in rollup if line.startswith(wanted))
             except (OSError, StopIteration):
                 pass
         return total
 
-    def wait_until_listening(self, port, seconds=15):
-        """Waits for the port; the answer is the milliseconds since the start."""
+    def wait_until_listening(self, port, question=None, seconds=15):
+        """Waits for the port, or for an answer; returns the milliseconds since the start."""
         deadline = self.started + seconds
-        while time.monotonic() < deadline:
-            if self.child.poll() is not None:
-                break
+        while time.monotonic() < deadline and self.child.poll() is None:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return (time.monotonic() - self.started) * 1000
+                with socket.create_connection(("127.0.0.1", port), 5) as connection:
+                    if question is None or answered(connection, port, question):
+                        return (time.monotonic() - self.started) * 1000
             except OSError:
-                time.sleep(0.001)
-        raise Gone(f"{self.name} does not listen; see {self.log}")
+                pass
+            time.sleep(0.001)
+        raise Gone(f"{self.name} does not answer; see {self.log}")
 
     def stop(self):
         if self in RUNNING:
@@ -102,6 +104,12 @@ class Program:
                 self.child.wait(patience)
             except subprocess.TimeoutExpired:
                 pass
+
+
+def answered(connection, port, question):
+    """Whether this connection brings any answer of HTTP."""
+    connection.sendall(f"GET {question} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    return connection.recv(9) == b"HTTP/1.1 "
 
 
 def stop_all():

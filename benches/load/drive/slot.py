@@ -12,8 +12,8 @@ class Slot:
     def __init__(self, world, seconds):
         self.world, self.seconds = world, seconds
 
-    def warm_up(self, peer, call, cookies, port=None):
-        self.wrk(peer, call, cookies, port, 1)
+    def warm_up(self, peer, call, cookies=None, port=None, program=None):
+        self.wrk(peer, call, cookies, port, max(1, self.seconds // 2))
 
     def measure(self, peer, call, cookies=None, port=None, program=None):
         """The figures of one slot. `port` and `program` are those of a further instance."""

@@ -25,7 +25,8 @@ STATIC_TOKEN = "at-" + "0" * 61
 class World:
     """Starts what the proxies need."""
 
-    def __init__(self):
+    def __init__(self, binary):
+        self.binary = binary
         cores = sorted(os.sched_getaffinity(0))
         self.load_core, self.proxy_core = cores[0], cores[-1]
         os.sched_setaffinity(0, {self.load_core})

@@ -4,18 +4,23 @@ import subprocess
 
 from peer import Peer
 from processes import free_port
-from world import TARGET
-
-BINARY = TARGET / "release" / "whisk-bff"
 
 
 class This(Peer):
     """The release build without the sandbox."""
 
-    needs = [BINARY]
+    first_question = "/auth/session"
+    key = None
+
+    def __init__(self, world, name, source):
+        super().__init__(world, name, source)
+        self.binary = world.binary
+        self.needs = [self.binary]
 
     def command(self):
-        self.key = subprocess.run([BINARY, "generate-key"], check=True, capture_output=True, text=True).stdout.strip()
+        if self.key is None:
+            made = subprocess.run([self.binary, "generate-key"], check=True, capture_output=True, text=True)
+            self.key = made.stdout.strip()
         return self.instance(self.port)
 
     def instance(self, port, **environment):
@@ -23,9 +28,9 @@ class This(Peer):
         file = self.setting("whisk-bff.toml", LISTEN_PORT=port, ADMIN_PORT=free_port(), SEALING_KEY=self.key)
         environment = {f"WHISK_BFF__{name.upper()}": value for name, value in environment.items()}
         # Many logins come from one address here. An older build has no such limits.
-        for limit in unlimited(file):
+        for limit in unlimited(self.binary, file):
             environment[f"WHISK_BFF__{limit.upper().replace('.', '__')}"] = "off"
-        return [BINARY, "serve", "--config", file, "--log-format", "json"], environment
+        return [self.binary, "serve", "--config", file, "--log-format", "json"], environment
 
     def log_in(self, browser):
         # The page that a login returns to is not the API's: a navigation may not go there.
@@ -38,9 +43,9 @@ class This(Peer):
         raise RuntimeError(f"{self.name}: the login ended with {status}: {body[:200]!r}")
 
 
-def unlimited(file):
+def unlimited(binary, file):
     """The limits by client address that this build has."""
-    shown = subprocess.run([BINARY, "check-config", "--config", file], capture_output=True, text=True, check=True)
+    shown = subprocess.run([binary, "check-config", "--config", file], capture_output=True, text=True, check=True)
     section, found = "", []
     for line in shown.stdout.splitlines():
         if line.startswith("["):
