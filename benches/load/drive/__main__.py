@@ -79,6 +79,8 @@ def start_peers(world, names, report):
             peer.start()
             peer.check()
             peers.append(peer)
+            report.versions[name] = peer.version()
+            print(f"with {name}: {report.versions[name]}", flush=True)
         except Missing as missing:
             report.missing[name] = str(missing)
         except Exception as fault:
@@ -107,7 +109,7 @@ def main():
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
     report = Report(given)
-    print(f"load {os.getloadavg()[0]:.2f} before the run", flush=True)
+    print(f"{os.cpu_count()} cores, load {report.load:.2f} before the run", flush=True)
     try:
         run(given, report)
     except KeyboardInterrupt:
@@ -115,7 +117,9 @@ def main():
     finally:
         stop_all()
         report.save(given.json)
-    print(f"\n{time.time() - report.begun:.0f} s; all figures: {given.json}")
+    for name, why in report.missing.items():
+        print(f"\nwithout {name}: {why}")
+    print(f"\n{time.time() - report.begun:.0f} s, load {os.getloadavg()[0]:.2f} behind the run; all figures: {given.json}")
 
 
 main()

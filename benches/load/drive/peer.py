@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from browser import Browser
@@ -26,6 +27,8 @@ class Peer:
     needs = []
     # Where a browser goes to log in.
     login_path = "/v2/small"
+    # The command that tells its version, if it has one.
+    version_command = None
     # What it is asked until it gives its first answer, of any status.
     first_question = "/v2/small"
     # The file that requests are logged to, where it is not the standard output.
@@ -51,6 +54,14 @@ class Peer:
     def command(self):
         """The command that starts it, and its environment."""
         raise NotImplementedError
+
+    def version(self):
+        """What it says of its version, in one line."""
+        if self.version_command is None:
+            return f"as peers/{self.name}/install has it"
+        command = [str(word) for word in self.version_command]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        return (done.stdout or done.stderr).strip().partition("\n")[0]
 
     def start(self):
         command, environment = self.command()

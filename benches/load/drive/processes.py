@@ -1,5 +1,6 @@
 """Programs of this run: started on a core, measured by /proc, and ended for certain."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -8,6 +9,9 @@ import time
 
 TICK = os.sysconf("SC_CLK_TCK")
 RUNNING = []
+LIBC = ctypes.CDLL(None)
+# prctl(2).
+PR_SET_PDEATHSIG = 1
 
 
 class Gone(Exception):
@@ -28,7 +32,7 @@ class Program:
                 stdout=log,
                 stderr=log if output is None else open(f"{folder}/{name}.err", "ab"),
                 env={**os.environ, **(environment or {})},
-                preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+                preexec_fn=lambda: begin_on(core),
                 start_new_session=True,
             )
         self.started = time.monotonic()
@@ -110,6 +114,12 @@ def answered(connection, port, question):
     """Whether this connection brings any answer of HTTP."""
     connection.sendall(f"GET {question} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
     return connection.recv(9) == b"HTTP/1.1 "
+
+
+def begin_on(core):
+    """In the new process: its one core, and an end when the driver ends, however that happens."""
+    os.sched_setaffinity(0, {core})
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def stop_all():

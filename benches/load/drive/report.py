@@ -17,9 +17,9 @@ class Report:
     """Rows by scenario and peer, a list of rounds each."""
 
     def __init__(self, options):
-        self.begun = time.time()
+        self.begun, self.load = time.time(), os.getloadavg()[0]
         self.rounds, self.single, self.missing = {}, {}, {}
-        self.options = vars(options)
+        self.options, self.versions = vars(options), {}
 
     def add(self, scenario, peer, figures):
         self.rounds.setdefault(scenario, {}).setdefault(peer, []).append(figures)
@@ -47,7 +47,7 @@ class Report:
                 f"{row['cpu_us_min']:.1f}–{row['cpu_us_max']:.1f}",
                 f"{row['ratio']:.2f}" if row["ratio"] else "",
                 f"{row['redis_us']:.1f}",
-                f"{row['store_calls']:.4f}".rstrip("0").rstrip("."),
+                f"{row['store_calls']:.2f}",
                 f"{row['calls_s']:.0f}",
                 f"{row['p50_ms']:.2f}",
                 f"{row['p99_ms']:.2f}",
@@ -55,6 +55,9 @@ class Report:
             ] + ([f"NOT VALID: {'; '.join(row['faults'])}"] if row["faults"] else []))  # fmt: skip
         print(f"\n### {scenario}: {about}\n")
         print(table(lines), flush=True)
+        rounds = self.rounds[scenario].get("whisk-bff", [])
+        if rounds:
+            print(f"\nRedis while whisk-bff was driven: {commands(rounds)}", flush=True)
 
     def print_single(self, name, about, rows):
         """A scenario that is measured once: a row a peer, whatever its columns."""
@@ -67,9 +70,16 @@ class Report:
 
     def save(self, path):
         report = {
+            "versions": self.versions,
             "begun": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.begun)),
             "seconds": round(time.time() - self.begun),
-            "machine": {"processor": processor(), "cores": os.cpu_count(), "kernel": platform.release()},
+            "machine": {
+                "processor": processor(),
+                "cores": os.cpu_count(),
+                "kernel": platform.release(),
+                "load_before": self.load,
+                "load_after": os.getloadavg()[0],
+            },
             "options": self.options,
             "missing": self.missing,
             "medians": {scenario: self.rows(scenario) for scenario in self.rounds},
@@ -78,6 +88,16 @@ class Report:
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(report, indent=1, default=str) + "\n", "utf-8")
+
+
+def commands(rounds):
+    """How many commands of each kind there were in how many calls."""
+    counts = {}
+    for one in rounds:
+        for name, count in one["store_commands"].items():
+            counts[name] = counts.get(name, 0) + count
+    listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    return f"{listed or 'no command'} in {sum(one['calls'] for one in rounds)} calls"
 
 
 def processor():

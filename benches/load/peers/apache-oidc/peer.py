@@ -9,6 +9,7 @@ class This(Peer):
     """The event MPM: a few processes with threads."""
 
     needs = ["apache2", "/usr/lib/apache2/modules/mod_auth_openidc.so"]
+    version_command = ["apache2", "-v"]
     request_log = "apache.access.log"
 
     def command(self):

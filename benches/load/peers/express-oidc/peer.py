@@ -11,6 +11,7 @@ class This(Peer):
 
     folder = INSTALLED / "express-oidc"
     needs = ["node", folder / "installed"]
+    version_command = ["node", "--version"]
 
     def command(self):
         # Beside its packages, where Node looks for them.

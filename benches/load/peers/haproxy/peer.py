@@ -8,6 +8,7 @@ class This(Peer):
 
     brokers = False
     needs = ["haproxy"]
+    version_command = ["haproxy", "-v"]
 
     def command(self):
         return ["haproxy", "-db", "-f", self.setting("haproxy.cfg")], {}

@@ -8,6 +8,7 @@ class This(Peer):
 
     brokers = False
     needs = ["nginx"]
+    version_command = ["nginx", "-v"]
     request_log = "nginx.access.log"
 
     def command(self):

@@ -11,6 +11,7 @@ class This(Peer):
 
     program_file = shutil.which("oauth2-proxy") or INSTALLED / "bin" / "oauth2-proxy"
     needs = [program_file]
+    version_command = [program_file, "--version"]
 
     def command(self):
         core, alpha = self.setting("core.cfg"), self.setting("alpha.yaml")

@@ -16,6 +16,7 @@ class This(Peer):
         super().__init__(world, name, source)
         self.binary = world.binary
         self.needs = [self.binary]
+        self.version_command = [self.binary, "--version"]
 
     def command(self):
         if self.key is None:
