@@ -41,7 +41,7 @@ BROWSER = {
         f"{name}={letter * length}"
         for name, letter, length in [
             ("_ga", "1", 27), ("_ga_S1T2U3V4W5", "2", 51), ("consent", "3", 120),
-            ("preferences", "4", 90), ("ab", "5", 40), ("locale", "6", 5), ("theme", "7", 4),
+            ("preferences", "4", 190), ("ab", "5", 40), ("locale", "6", 5), ("theme", "7", 4),
         ]
     ),
 }  # fmt: skip
