@@ -99,7 +99,12 @@ def run(given, report):
             stage.all_peers(call)
     for name, scenario in OTHERS.items():
         if name in given.only and (name in FOR_ALL or "whisk-bff" in stage.peers):
-            scenario(stage)
+            try:
+                scenario(stage)
+            except Exception as fault:
+                report.missing[name] = f"the scenario ended early: {fault!r}"
+                print(f"\n{report.missing[name]}", flush=True)
+    report.print_summary()
 
 
 def main():

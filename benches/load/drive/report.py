@@ -6,6 +6,8 @@ import platform
 import statistics
 import time
 
+from goals import goals
+
 COLUMNS = ["peer", "CPU µs", "min–max", "× nginx", "Redis µs", "store", "calls/s", "p50 ms", "p99 ms", "MiB"]
 
 
@@ -68,6 +70,22 @@ class Report:
         print(f"\n### {name}: {about}\n")
         print(table(lines), flush=True)
 
+    def print_summary(self):
+        """CPU a call of all scenarios side by side, and the goals."""
+        medians = {scenario: self.rows(scenario) for scenario in self.rounds}
+        shared = [name for name in medians if "haproxy" in medians[name] or "whisk-bff" in medians[name]]
+        peers = dict.fromkeys(peer for name in shared for peer in medians[name])
+        lines = [["peer", *shared]]
+        for peer in peers:
+            lines.append([peer, *(cell(medians[name].get(peer)) for name in shared)])
+        if shared:
+            print("\n### CPU µs a call (× nginx)\n")
+            print(table(lines), flush=True)
+        lines = goals(medians, self.single)
+        if len(lines) > 1:
+            print("\n### Goals\n")
+            print(table(lines), flush=True)
+
     def save(self, path):
         report = {
             "versions": self.versions,
@@ -98,6 +116,13 @@ def commands(rounds):
             counts[name] = counts.get(name, 0) + count
     listed = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     return f"{listed or 'no command'} in {sum(one['calls'] for one in rounds)} calls"
+
+
+def cell(row):
+    if row is None:
+        return ""
+    ratio = f" ({row['ratio']:.2f})" if row["ratio"] else ""
+    return f"{row['cpu_us']:.1f}{ratio}" + (" NOT VALID" if row["faults"] else "")
 
 
 def processor():

@@ -29,7 +29,7 @@ class Slot:
         calls = max(load["calls"], 1)
         faults = []
         if load["errors"]:
-            faults.append(f"{load['errors']} errors")
+            faults.append(f"{load['errors']} errors ({load['kinds']})")
         if arrived < load["calls"] * call.hops:
             faults.append(f"{load['calls']} calls, {arrived // call.hops} at the API")
         if load["bytes"] < load["calls"] * call.answer:

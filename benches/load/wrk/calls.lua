@@ -32,8 +32,9 @@ end
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format(
-    '\n{"calls":%d,"seconds":%.6f,"bytes":%d,"errors":%d,"p50_ms":%.3f,"p99_ms":%.3f,"max_ms":%.3f}\n',
+    '\n{"calls":%d,"seconds":%.6f,"bytes":%d,"errors":%d,"kinds":"%s","p50_ms":%.3f,"p99_ms":%.3f,"max_ms":%.3f}\n',
     summary.requests, summary.duration / 1e6, summary.bytes,
     e.connect + e.read + e.write + e.status + e.timeout,
+    string.format("%d connect, %d read, %d write, %d status, %d timeout", e.connect, e.read, e.write, e.status, e.timeout),
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
 end

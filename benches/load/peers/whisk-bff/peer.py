@@ -38,9 +38,11 @@ class This(Peer):
         at, status, body = self.url + "/auth/login?return_to=/", 0, b""
         for _ in range(4):
             status, fields, body = browser.get(at, NAVIGATION)
-            at = fields.get("Location", "")
             if status == 303:
                 return browser.cookies(self.url)
+            if status != 302:
+                break
+            at = fields["Location"]
         raise RuntimeError(f"{self.name}: the login ended with {status}: {body[:200]!r}")
 
 
