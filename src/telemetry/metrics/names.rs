@@ -5,6 +5,7 @@ pub(super) const CACHE_FLUSHES: &str = "whisk_bff_cache_flushes_total";
 pub(super) const CACHE_HITS: &str = "whisk_bff_cache_hits_total";
 pub(super) const CACHE_MISSES: &str = "whisk_bff_cache_misses_total";
 pub(super) const CSRF_REFUSALS: &str = "whisk_bff_csrf_refusals_total";
+pub(super) const LOG_LINES_LOST: &str = "whisk_bff_log_lines_lost_total";
 pub(super) const LOGINS: &str = "whisk_bff_logins_total";
 pub(super) const RECORDS_OPENED: &str = "whisk_bff_records_opened_total";
 pub(super) const REFRESHES: &str = "whisk_bff_refreshes_total";
@@ -17,11 +18,12 @@ pub(super) const STORE_OPERATION_SECONDS: &str = "whisk_bff_store_operation_seco
 pub(super) const UPSTREAM_CALLS: &str = "whisk_bff_upstream_calls_total";
 pub(super) const UPSTREAM_SECONDS: &str = "whisk_bff_upstream_seconds";
 
-pub(super) const COUNTERS: [(&str, &str); 12] = [
+pub(super) const COUNTERS: [(&str, &str); 13] = [
     (CACHE_FLUSHES, "Times the cache of session records was emptied"),
     (CACHE_HITS, "Session records served from the process"),
     (CACHE_MISSES, "Session records asked of the store"),
     (CSRF_REFUSALS, "Requests refused by the CSRF gate, by rule"),
+    (LOG_LINES_LOST, "Lines of the log that were never written"),
     (LOGINS, "Logins, by how far they came"),
     (RECORDS_OPENED, "Records opened, by sealing key"),
     (REFRESHES, "Calls that needed a fresher access token, by how they got it"),
