@@ -1,11 +1,13 @@
 //! From the API to the browser.
 
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use http::header::{
     CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 
-use super::fields::{Filter, Rule, elements, has_balanced_quotes, remake, strip, strip_all};
+use super::fields::{Filter, Index, Rule, elements, has_balanced_quotes, remake, strip, strip_all};
 use super::{HeaderError, cache, location};
 use crate::upstream::path::{Routes, UpstreamPath};
 
@@ -50,6 +52,8 @@ pub(super) const TABLE: &[Rule] = &[
     remake("www-authenticate", "only a `Bearer` challenge opens no dialogue of the browser's"),
 ];
 
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(TABLE));
+
 const ORIGIN: &str = "sets a policy for the whole origin";
 const DOCUMENT: &str = "this server says that an answer is data, never a page";
 
@@ -73,7 +77,7 @@ pub fn response_headers(
     status: StatusCode,
     context: &ResponseContext<'_>,
 ) -> Result<HeaderMap, HeaderError> {
-    let filter = Filter::new(TABLE, inbound);
+    let filter = Filter::new(&INDEX, inbound);
     let mut outbound = filter.pass(inbound);
 
     if !filter.nominates(&WWW_AUTHENTICATE) {
