@@ -53,7 +53,7 @@ def connect(peer, count):
         except OSError:
             refused += 1
             # A server that takes no more would let each of the rest wait, too.
-            if refused > 10:
+            if refused == 3:
                 break
     return connections, refused
 

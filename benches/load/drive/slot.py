@@ -13,7 +13,7 @@ class Slot:
         self.world, self.seconds = world, seconds
 
     def warm_up(self, peer, call, cookies=None, port=None, program=None):
-        self.wrk(peer, call, cookies, port, max(1, self.seconds // 2))
+        self.wrk(peer, call, cookies, port, max(2, self.seconds // 2) if cookies else max(1, self.seconds // 2))
 
     def measure(self, peer, call, cookies=None, port=None, program=None):
         """The figures of one slot. `port` and `program` are those of a further instance."""
