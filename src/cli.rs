@@ -122,12 +122,12 @@ fn dispatch(command_line: CommandLine) -> Result<(), Failure> {
     match command_line.command {
         Command::Serve(files) => {
             let settings = files.load()?;
-            logging::init(format)?;
+            let _log = logging::init(format)?;
             serve::run(settings)
         }
         #[cfg(feature = "dev")]
         Command::Dev(options) => {
-            logging::init(format)?;
+            let _log = logging::init(format)?;
             dev::run(&options)
         }
         Command::CheckConfig(files) => check_config::run(&files.load()?),

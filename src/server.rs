@@ -35,7 +35,7 @@ pub use browser_session::{BrowserSession, IdStore, session_middleware};
 pub use capacity::Capacity;
 pub use client_address::TrustedProxies;
 pub use connection::{Fault, Patience, Refusal};
-pub use cookie_keys::CookieKeys;
+pub use cookie_keys::{CookieKeys, Judged};
 pub use cookies::{CookieNames, Presented, PresentedCookies};
 pub use csrf::CsrfGate;
 pub use envelope::Envelope;

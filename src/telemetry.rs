@@ -18,6 +18,7 @@ pub mod logging;
 mod metrics;
 mod request_log;
 mod security;
+mod writer;
 
 pub use health::Health;
 pub use labels::{

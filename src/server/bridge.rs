@@ -61,11 +61,12 @@ pub fn call(
 fn request_headers(request: &HttpRequest) -> http::HeaderMap {
     let inbound = request.headers();
     let mut headers = http::HeaderMap::with_capacity(inbound.len());
+    let mut block = Block::of(inbound.iter().map(|(_, value)| value.as_bytes()));
     for (name, value) in inbound {
         // Neither can fail: the one crate accepted what the other accepts.
         if let (Ok(name), Ok(value)) = (
             http::HeaderName::from_bytes(name.as_str().as_bytes()),
-            http::HeaderValue::from_bytes(value.as_bytes()),
+            http::HeaderValue::from_maybe_shared(block.next(value.len())),
         ) {
             headers.append(name, value);
         }
@@ -123,10 +124,11 @@ pub fn inbound(answer: Answer, is_head: bool) -> HttpResponse {
     // Cannot fail: 200 to 599.
     let status = web_http::StatusCode::from_u16(status.as_u16()).unwrap_or(web_http::StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
+    let mut block = Block::of(headers.values().map(http::HeaderValue::as_bytes));
     for (name, value) in &headers {
         if let (Ok(name), Ok(value)) = (
             web_http::header::HeaderName::from_bytes(name.as_str().as_bytes()),
-            web_http::header::HeaderValue::from_bytes(value.as_bytes()),
+            web_http::header::HeaderValue::from_maybe_shared(block.next(value.len())),
         ) {
             response.append_header((name, value));
         }
@@ -145,6 +147,23 @@ pub fn inbound(answer: Answer, is_head: bool) -> HttpResponse {
         (_, Some(length)) => response.body(SizedStream::new(length, body)),
         // Not `streaming()`, which invents a `Content-Type`.
         (_, None) => response.body(BodyStream::new(body)),
+    }
+}
+
+/// The values of a message's headers in one piece of memory, cut up again. A copy of each would be
+/// a piece of its own, and another as soon as it is cloned.
+struct Block(Bytes);
+
+impl Block {
+    fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut bytes = Vec::with_capacity(512);
+        values.for_each(|value| bytes.extend_from_slice(value));
+        Self(bytes.into())
+    }
+
+    /// The next value, of that length.
+    fn next(&mut self, length: usize) -> Bytes {
+        self.0.split_to(length.min(self.0.len()))
     }
 }
 

@@ -49,6 +49,11 @@ impl<'a> Escaping<'a> {
 
 impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of what is logged: nothing to escape, and nothing to cut off.
+        if text.len() < self.left && text.bytes().all(is_plain) {
+            self.left -= text.len();
+            return self.out.write_str(text);
+        }
         for c in text.chars() {
             match self.left {
                 0 => return Ok(()),
@@ -59,6 +64,11 @@ impl Write for Escaping<'_> {
         }
         Ok(())
     }
+}
+
+/// What no style escapes.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// C0, DEL and C1 controls, line and paragraph separators, and bidirectional controls.

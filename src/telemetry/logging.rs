@@ -19,6 +19,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, filter, fmt, registry};
 
 use super::line::{Line, SpanFields};
+use super::writer::Outlet;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,28 +47,49 @@ impl FromStr for LogFormat {
     }
 }
 
-/// The log of this process was started before.
+/// Why the log was not started.
 #[derive(Debug, thiserror::Error)]
-#[error("the log has been started already")]
-pub struct AlreadyStarted(#[source] TryInitError);
+pub enum InitError {
+    /// It was started before.
+    #[error("the log has been started already")]
+    AlreadyStarted(#[from] TryInitError),
+    /// The system gives no thread to write it.
+    #[error("the log's thread cannot be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Writes the last lines when it is dropped: keep it to the end of the process.
+#[derive(Debug)]
+#[must_use = "the last lines are written when this is dropped"]
+pub struct Log(Outlet);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
 
 /// Starts the log of this process on standard output and takes over the report of panics. Without
 /// a `format`, a terminal gets readable lines and anything else JSON.
 ///
 /// # Errors
-/// [`AlreadyStarted`] on a second call, which changes nothing.
-pub fn init(format: Option<LogFormat>) -> Result<(), AlreadyStarted> {
+/// [`InitError`]; on a second call, which changes nothing.
+pub fn init(format: Option<LogFormat>) -> Result<Log, InitError> {
     let terminal = std::io::stdout().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let (filter, fault) = filter_from_environment();
-    subscriber(format, filter, colours_wanted(terminal), std::io::stdout)
-        .try_init()
-        .map_err(AlreadyStarted)?;
-    std::panic::set_hook(Box::new(report_panic));
+    let outlet = Outlet::open(std::io::stdout())?;
+    subscriber(format, filter, colours_wanted(terminal), outlet.clone()).try_init()?;
+    let last = outlet.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        report_panic(panic);
+        // What panicked may take the process with it.
+        last.flush();
+    }));
     if fault {
         tracing::warn!("RUST_LOG is not understood; logging at info");
     }
-    Ok(())
+    Ok(Log(outlet))
 }
 
 /// A log that writes its lines to `writer`, each in one call and with its line end. The cap on

@@ -61,6 +61,7 @@ struct Inner {
     limited_addresses: Vec<Gauge>,
     records_opened: RwLock<HashMap<String, Counter>>,
     records_opened_by_other: Counter,
+    log_lines_lost: Counter,
 }
 
 impl Metrics {
@@ -105,6 +106,7 @@ impl Metrics {
             limited_addresses: gauges::<Limit>(&recorder, LIMITED_ADDRESSES, "limit"),
             records_opened: RwLock::default(),
             records_opened_by_other: register_counter(&recorder, RECORDS_OPENED, &[("key_id", "other")]),
+            log_lines_lost: register_counter(&recorder, LOG_LINES_LOST, &[]),
             recorder,
         };
         let metrics = Self { inner: Arc::new(inner) };
@@ -222,6 +224,8 @@ impl Metrics {
 
     /// All of it in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
+        // Counted by the log itself, of which a process has one.
+        self.inner.log_lines_lost.absolute(super::writer::lost_lines());
         self.inner.exporter.render()
     }
 

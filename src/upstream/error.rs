@@ -50,7 +50,13 @@ pub enum RequestBodyError {
     Aborted,
 }
 
-/// Why a forwarder could not be built: the TLS settings or the trust store of the machine.
+/// Why a forwarder could not be built.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client for the API cannot be set up")]
-pub struct BuildError(#[source] pub(super) reqwest::Error);
+pub enum BuildError {
+    /// The TLS settings, or the trust store of the machine.
+    #[error("the HTTP client for the API cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// The API's URL has an origin that no request line can hold.
+    #[error("the API's origin cannot be called")]
+    Origin,
+}

@@ -12,11 +12,9 @@
 //! **Repeats.** A connection that the API closes just as it is used loses a call that the API may
 //! have seen. GET, HEAD and OPTIONS without a body are sent once more; nothing else ever is (RFC
 //! 9110 section 9.2.2). Requests that never left this process are the HTTP client's to repeat.
-//!
-//! **Unavoidable.** The HTTP client adds `Accept: */*` to a call without `Accept`, which means
-//! the same (RFC 9110 section 12.5.1).
 
 mod answer;
+mod client;
 mod failure;
 mod upload;
 
@@ -24,21 +22,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
-use reqwest::redirect::Policy;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::uri::{Authority, Scheme};
+use http::{Method, Request, Response, Uri};
+use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Answer, BuildError, Call, CallBody, Error, Routes};
+use super::{Answer, BuildError, Call, CallBody, Error, Routes, UpstreamPath};
 use crate::model::AccessToken;
 use crate::settings::Forward;
+use client::{Client, Outbound, client};
 use upload::{Guard, Upload};
 
 /// Sends calls to the API. Cheap to clone; make one a worker.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
-    client: reqwest::Client,
+    client: Client,
     routes: Arc<Routes>,
+    scheme: Scheme,
+    authority: Authority,
+    host: HeaderValue,
     response_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -47,24 +50,15 @@ impl Forwarder {
     /// A forwarder with a pool of its own.
     ///
     /// # Errors
-    /// [`BuildError`] if the API is `https` and the machine has no usable trust store.
+    /// [`BuildError`], for one if the API is `https` and the machine has no usable trust store.
     pub fn new(settings: &Forward, routes: Arc<Routes>) -> Result<Self, BuildError> {
-        let mut client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(settings.pool_idle_timeout)
-            .retry(reqwest::retry::never());
-        if routes.origin().starts_with("http://") {
-            // No certificate is ever looked at: do not load, nor depend on, the machine's.
-            client = client.tls_certs_only([]);
-        }
+        let (scheme, authority) = routes.origin_parts()?;
         Ok(Self {
-            client: client.build().map_err(BuildError)?,
+            client: client(settings, scheme == Scheme::HTTPS)?,
             routes,
+            host: HeaderValue::from_str(authority.as_str()).map_err(|_| BuildError::Origin)?,
+            scheme,
+            authority,
             response_timeout: settings.response_timeout,
             idle_timeout: settings.idle_timeout,
         })
@@ -73,6 +67,15 @@ impl Forwarder {
     /// The paths that this forwarder sends, and where to.
     pub fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    fn uri(&self, path: &UpstreamPath) -> Result<Uri, Error> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.target().clone());
+        // Cannot fail: all three are there.
+        Uri::from_parts(parts).map_err(|_| Error::Invalid)
     }
 
     /// Sends the call with this token and returns as soon as the answer's headers are there. A
@@ -120,7 +123,7 @@ impl From<Failure> for Error {
 
 /// The call, sent once.
 struct Attempt {
-    request: reqwest::Request,
+    request: Request<Outbound>,
     guard: Guard,
 }
 
@@ -131,47 +134,48 @@ impl Attempt {
         forwarder: &Forwarder,
         since: Instant,
     ) -> Result<Self, Error> {
-        let mut request = reqwest::Request::new(call.method.clone(), call.path.url().clone());
-        *request.headers_mut() = call.headers.clone();
-        request.headers_mut().insert(AUTHORIZATION, bearer(token)?);
+        let uri = forwarder.uri(&call.path)?;
+        let mut headers = call.headers.clone();
+        headers.insert(HOST, forwarder.host.clone());
+        headers.insert(AUTHORIZATION, bearer(token)?);
 
         // The body decides the framing. It is spelt out, because the HTTP client would send no
         // body with a GET of unknown length, and no length with an empty POST.
-        request.headers_mut().remove(CONTENT_LENGTH);
-        request.headers_mut().remove(TRANSFER_ENCODING);
-        let guard = match std::mem::replace(&mut call.body, CallBody::Spent) {
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(TRANSFER_ENCODING);
+        let (body, guard) = match std::mem::replace(&mut call.body, CallBody::Spent) {
             CallBody::Empty => {
                 if [Method::POST, Method::PUT, Method::PATCH].contains(&call.method) {
-                    request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
                 }
                 call.body = CallBody::Empty;
-                Guard::handed_over(since)
+                (Outbound::Whole(Bytes::new()), Guard::handed_over(since))
             }
             CallBody::Kept(bytes) => {
-                request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-                *request.body_mut() = Some(Bytes::clone(&bytes).into());
-                call.body = CallBody::Kept(bytes);
-                Guard::handed_over(since)
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                call.body = CallBody::Kept(Bytes::clone(&bytes));
+                (Outbound::Whole(bytes), Guard::handed_over(since))
             }
             CallBody::Stream { length, pieces } => {
                 match length {
-                    Some(length) => request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length)),
-                    None => {
-                        request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))
-                    }
+                    Some(length) => headers.insert(CONTENT_LENGTH, HeaderValue::from(length)),
+                    None => headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
                 };
                 let (upload, guard) = Upload::new(pieces, forwarder.idle_timeout);
-                *request.body_mut() = Some(reqwest::Body::wrap_stream(upload));
-                guard
+                (Outbound::Stream(Box::new(upload)), guard)
             }
             CallBody::Spent => return Err(Error::Spent),
         };
+        let mut request = Request::new(body);
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
         Ok(Self { request, guard })
     }
 
-    async fn run(self, forwarder: &Forwarder) -> Result<(reqwest::Response, Guard), Failure> {
+    async fn run(self, forwarder: &Forwarder) -> Result<(Response<Incoming>, Guard), Failure> {
         let Self { request, mut guard } = self;
-        let response = forwarder.client.execute(request);
+        let response = forwarder.client.request(request);
         tokio::pin!(response);
         loop {
             let deadline = guard.deadline(forwarder.response_timeout);
@@ -180,7 +184,7 @@ impl Attempt {
                 result = &mut response => {
                     return match result {
                         Ok(response) => Ok((response, guard)),
-                        Err(error) => Err(failure::classify(error, &guard)),
+                        Err(error) => Err(failure::classify(&error, &guard)),
                     };
                 }
                 () = guard.ended() => {}

@@ -7,16 +7,18 @@
 //! encoding (RFC 3986 section 5.2.4), backslashes, empty segments, `..;` path parameters, control
 //! characters.
 //!
-//! The URL parser that sends the request is one such reader: it resolves dot-segments and encodes
-//! what it dislikes. Its result must therefore spell the same bytes. In a query it would rewrite
-//! `'`, `"`, `<` and `>`; browsers, which use the same rules, never send them raw.
+//! A URL parser (WHATWG) is one such reader: it resolves dot-segments and encodes what it dislikes.
+//! Its result must therefore spell the same bytes. In a query it would rewrite `'`, `"`, `<` and
+//! `>`; browsers, which use the same rules, never send them raw.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use url::{Position, Url};
 
+use super::BuildError;
 use crate::settings::RoutePattern;
 
 /// The paths that are forwarded, and where to.
@@ -72,16 +74,36 @@ impl Routes {
         &self.origin
     }
 
+    /// The same, in the parts of which a request's URI is made.
+    pub(super) fn origin_parts(&self) -> Result<(Scheme, Authority), BuildError> {
+        let origin = Uri::try_from(self.origin.as_str()).map_err(|_| BuildError::Origin)?;
+        let parts = origin.into_parts();
+        parts.scheme.zip(parts.authority).ok_or(BuildError::Origin)
+    }
+
+    /// The whole URL of a path; `None` for none, since each was one when it was parsed.
+    pub(super) fn url(&self, path: &UpstreamPath) -> Option<Url> {
+        Url::parse(&format!("{}{}", self.origin, path.as_str())).ok()
+    }
+
     fn build(&self, path_and_query: &str) -> Result<UpstreamPath, Ambiguity> {
+        let target = PathAndQuery::try_from(path_and_query).map_err(|_| Ambiguity::Rewritten)?;
+        if target.as_str() != path_and_query {
+            return Err(Ambiguity::Rewritten);
+        }
+        // No URL parser changes any of these, dot-segments being refused already; the rest is
+        // shown to one.
+        if path_and_query.bytes().all(is_always_kept) {
+            return Ok(UpstreamPath { target });
+        }
         let url =
             Url::parse(&format!("{}{path_and_query}", self.origin)).map_err(|_| Ambiguity::Rewritten)?;
         let same = url[..Position::BeforePath] == self.origin
             && &url[Position::BeforePath..] == path_and_query
             && url.origin().ascii_serialization() == self.origin;
-        // The HTTP client writes the request line from this type, not from `Url`.
         let uri = Uri::try_from(url.as_str()).map_err(|_| Ambiguity::Rewritten)?;
         let sent = uri.path_and_query().map_or("", |target| target.as_str());
-        if same && sent == path_and_query { Ok(UpstreamPath { url }) } else { Err(Ambiguity::Rewritten) }
+        if same && sent == path_and_query { Ok(UpstreamPath { target }) } else { Err(Ambiguity::Rewritten) }
     }
 
     /// A name counts as any server on the way might read it: `;` as a separator, decoded up to
@@ -166,25 +188,25 @@ impl PathError {
 /// A path, with query if any, that goes to the API as it came.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UpstreamPath {
-    url: Url,
+    target: PathAndQuery,
 }
 
 impl UpstreamPath {
-    /// Where the call goes.
-    pub const fn url(&self) -> &Url {
-        &self.url
+    /// What stands in the request line.
+    pub(super) const fn target(&self) -> &PathAndQuery {
+        &self.target
     }
 
     /// Path and query, byte for byte as received.
     pub fn as_str(&self) -> &str {
-        &self.url[Position::BeforePath..]
+        self.target.as_str()
     }
 }
 
 /// The query stays out of logs: it is the user's.
 impl fmt::Debug for UpstreamPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UpstreamPath({})", self.url.path())
+        write!(f, "UpstreamPath({})", self.target.path())
     }
 }
 
@@ -196,6 +218,33 @@ fn has_service_prefix(path: &str) -> bool {
     };
     let plain = service.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     plain && !matches!(service, "" | "." | ".." | "auth") && rest.starts_with("v2/")
+}
+
+/// Letters, digits, and the marks of RFC 3986 that the URL Standard's sets for paths and queries
+/// leave alone.
+const fn is_always_kept(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'@'
+                | b'/'
+                | b'?'
+                | b'%'
+        )
 }
 
 fn check_path(path: &str) -> Result<(), Ambiguity> {

@@ -98,7 +98,7 @@ fn a_filter_still_silences_our_own() {
 #[test]
 fn a_panic_leaves_its_place_and_not_its_message() {
     if std::env::var_os(CHILD).is_some() {
-        init(None).unwrap();
+        let _log = init(None).unwrap();
         assert!(init(None).is_err());
         let _ = std::panic::catch_unwind(|| panic!("the token is s3cr3t"));
         return;
@@ -114,7 +114,7 @@ fn a_panic_leaves_its_place_and_not_its_message() {
 #[test]
 fn rust_log_opens_no_dependency_below_warnings() {
     if std::env::var_os(CHILD).is_some() {
-        init(None).unwrap();
+        let _log = init(None).unwrap();
         tracing::trace!("ours");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         // Port 0 is nobody's. At level debug, reqwest logs where it connects to.

@@ -10,6 +10,7 @@ pub(super) const CONNECTIONS_REFUSED: &str = "whisk_bff_connections_refused_tota
 pub(super) const CSRF_REFUSALS: &str = "whisk_bff_csrf_refusals_total";
 pub(super) const LIMITED: &str = "whisk_bff_rate_limited_total";
 pub(super) const LIMITED_ADDRESSES: &str = "whisk_bff_rate_limit_addresses";
+pub(super) const LOG_LINES_LOST: &str = "whisk_bff_log_lines_lost_total";
 pub(super) const LOGINS: &str = "whisk_bff_logins_total";
 pub(super) const RECORDS_OPENED: &str = "whisk_bff_records_opened_total";
 pub(super) const REFRESHES: &str = "whisk_bff_refreshes_total";
@@ -22,7 +23,7 @@ pub(super) const STORE_OPERATION_SECONDS: &str = "whisk_bff_store_operation_seco
 pub(super) const UPSTREAM_CALLS: &str = "whisk_bff_upstream_calls_total";
 pub(super) const UPSTREAM_SECONDS: &str = "whisk_bff_upstream_seconds";
 
-pub(super) const COUNTERS: [(&str, &str); 15] = [
+pub(super) const COUNTERS: [(&str, &str); 16] = [
     (ANONYMOUS_USERS, "Anonymous users wished for, by what became of it"),
     (CACHE_FLUSHES, "Times the cache of session records was emptied"),
     (CACHE_HITS, "Session records served from the process"),
@@ -30,6 +31,7 @@ pub(super) const COUNTERS: [(&str, &str); 15] = [
     (CONNECTIONS_REFUSED, "Connections closed at once, by the bound that was reached"),
     (CSRF_REFUSALS, "Requests refused by the CSRF gate, by rule"),
     (LIMITED, "Requests refused by a limit, by the limit"),
+    (LOG_LINES_LOST, "Lines of the log that were never written"),
     (LOGINS, "Logins, by how far they came"),
     (RECORDS_OPENED, "Records opened, by sealing key"),
     (REFRESHES, "Calls that needed a fresher access token, by how they got it"),

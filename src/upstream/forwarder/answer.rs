@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::{Method, StatusCode};
+use http::{Method, Response, StatusCode};
+use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Forwarder;
@@ -19,7 +20,7 @@ use crate::upstream::{Answer, Call, Error};
 
 /// Checks and filters the head, and puts the body under the idle timeout.
 pub(super) fn read(
-    response: reqwest::Response,
+    response: Response<Incoming>,
     guard: Guard,
     call: &Call,
     forwarder: &Forwarder,
@@ -33,12 +34,13 @@ pub(super) fn read(
     let context = ResponseContext { routes: &forwarder.routes, path: &call.path };
     let headers = response_headers(response.headers(), status, &context)?;
     let bodyless = call.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-    let length = if bodyless { announced_length(response.headers()) } else { response.content_length() };
+    let length =
+        if bodyless { announced_length(response.headers()) } else { response.body().size_hint().exact() };
     let body = Download {
-        pieces: Box::pin(response.bytes_stream()),
+        pieces: response.into_body(),
         guard,
         idle_timeout: forwarder.idle_timeout,
-        idle: Box::pin(sleep(forwarder.idle_timeout)),
+        idle: None,
         waiting: false,
     };
     Ok(Answer { status, headers, length, body: AnswerBody(Box::pin(body)) })
@@ -55,39 +57,45 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
     if values.any(|other| other != first) { None } else { digits.parse().ok() }
 }
 
-struct Download<S> {
-    pieces: Pin<Box<S>>,
+struct Download {
+    pieces: Incoming,
     /// Kept to the end: the body may still be on its way out, and shall stop when this one does.
     guard: Guard,
     idle_timeout: Duration,
-    idle: Pin<Box<Sleep>>,
+    /// None as long as no piece had to be waited for: most answers come with their head.
+    idle: Option<Pin<Box<Sleep>>>,
     waiting: bool,
 }
 
-impl<S: Stream<Item = reqwest::Result<Bytes>>> Stream for Download<S> {
+impl Stream for Download {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(piece) = self.pieces.as_mut().poll_next(cx) {
+        while let Poll::Ready(frame) = Pin::new(&mut self.pieces).poll_frame(cx) {
             self.waiting = false;
-            return Poll::Ready(piece.map(|piece| {
-                piece.map_err(|error| {
-                    let error = error.without_url();
+            match frame.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+                Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
+                // Trailers are not carried across.
+                Some(Ok(Err(_))) => {}
+                Some(Err(error)) => {
                     tracing::warn!(%error, "the API's answer was cut short");
-                    io::Error::other(error)
-                })
-            }));
+                    return Poll::Ready(Some(Err(io::Error::other(error))));
+                }
+                None => return Poll::Ready(None),
+            }
         }
-        if !self.waiting {
-            self.waiting = true;
-            let until = Instant::now() + self.idle_timeout;
-            self.idle.as_mut().reset(until);
+        let download = &mut *self;
+        let limit = download.idle_timeout;
+        let idle = download.idle.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if !download.waiting {
+            download.waiting = true;
+            idle.as_mut().reset(Instant::now() + limit);
         }
-        while self.idle.as_mut().poll(cx).is_ready() {
+        while idle.as_mut().poll(cx).is_ready() {
             // An API that is still being given the request's body is not idle.
-            let moved = self.guard.last_moved().map(|moved| moved + self.idle_timeout);
+            let moved = download.guard.last_moved().map(|moved| moved + limit);
             match moved.filter(|until| *until > Instant::now()) {
-                Some(until) => self.idle.as_mut().reset(until),
+                Some(until) => idle.as_mut().reset(until),
                 None => {
                     tracing::warn!("the API's answer paused for too long");
                     return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));

@@ -16,7 +16,7 @@ use crate::upstream::{Pieces, RequestBodyError};
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+pub(super) enum Turn {
     /// The browser's, which the reader of the body watches.
     Browser,
     /// The API's, since it was given the last piece: it shall take the next one.
@@ -37,17 +37,25 @@ pub(super) struct Upload {
 
 /// The watch over a body. To drop it is to stop the body, with an error, so that what was sent is
 /// not taken for the whole.
-pub(super) struct Guard {
-    turn: watch::Receiver<Turn>,
-    idle_timeout: Duration,
-    _cancel: Option<oneshot::Sender<()>>,
+pub(super) enum Guard {
+    /// The body, if any, was handed over whole, at that moment.
+    HandedOver(Instant),
+    /// It is on its way.
+    Streamed {
+        /// Whose turn it is.
+        turn: watch::Receiver<Turn>,
+        /// `forward.idle_timeout`.
+        idle_timeout: Duration,
+        /// Its end stops the body.
+        _cancel: oneshot::Sender<()>,
+    },
 }
 
 impl Upload {
     pub(super) fn new(pieces: Pieces, idle_timeout: Duration) -> (Self, Guard) {
         let (sender, turn) = watch::channel(Turn::Api(Instant::now()));
         let (cancel, cancelled) = oneshot::channel();
-        let guard = Guard { turn, idle_timeout, _cancel: Some(cancel) };
+        let guard = Guard::Streamed { turn, idle_timeout, _cancel: cancel };
         (Self { pieces, turn: sender, cancelled: Some(cancelled) }, guard)
     }
 
@@ -87,16 +95,28 @@ impl Stream for Upload {
 impl Guard {
     /// For a call whose body, if any, is handed over whole, at this moment.
     pub(super) fn handed_over(since: Instant) -> Self {
-        // The sender is gone at once; the last value stays readable.
-        let (_, turn) = watch::channel(Turn::Ended(since));
-        Self { turn, idle_timeout: Duration::ZERO, _cancel: None }
+        Self::HandedOver(since)
+    }
+
+    fn turn(&self) -> Turn {
+        match self {
+            Self::HandedOver(since) => Turn::Ended(*since),
+            Self::Streamed { turn, .. } => *turn.borrow(),
+        }
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        match self {
+            Self::HandedOver(_) => Duration::ZERO,
+            Self::Streamed { idle_timeout, .. } => *idle_timeout,
+        }
     }
 
     /// When the API's time to answer is over, as things stand.
     pub(super) fn deadline(&self, response_timeout: Duration) -> Instant {
-        match *self.turn.borrow() {
-            Turn::Browser => Instant::now() + self.idle_timeout,
-            Turn::Api(since) => since + self.idle_timeout,
+        match self.turn() {
+            Turn::Browser => Instant::now() + self.idle_timeout(),
+            Turn::Api(since) => since + self.idle_timeout(),
             Turn::Ended(since) => since + response_timeout,
             Turn::Broken(_) => Instant::now() + GRACE,
         }
@@ -104,7 +124,7 @@ impl Guard {
 
     /// When the body last moved; now, while it is the browser's turn.
     pub(super) fn last_moved(&self) -> Option<Instant> {
-        match *self.turn.borrow() {
+        match self.turn() {
             Turn::Browser => Some(Instant::now()),
             Turn::Api(since) | Turn::Ended(since) => Some(since),
             Turn::Broken(_) => None,
@@ -113,7 +133,7 @@ impl Guard {
 
     /// Why the body broke, if it did.
     pub(super) fn fault(&self) -> Option<RequestBodyError> {
-        match *self.turn.borrow() {
+        match self.turn() {
             Turn::Broken(fault) => Some(fault),
             _ => None,
         }
@@ -121,7 +141,11 @@ impl Guard {
 
     /// Waits for the body to end or break; for ever, once that is known.
     pub(super) async fn ended(&mut self) {
-        if self.turn.changed().await.is_err() {
+        let ended = match self {
+            Self::HandedOver(_) => false,
+            Self::Streamed { turn, .. } => turn.changed().await.is_ok(),
+        };
+        if !ended {
             std::future::pending().await
         }
     }

@@ -64,15 +64,45 @@ pub(super) const HOP_BY_HOP: &[Rule] = &[
 const HOP: &str = "RFC 9110 section 7.6.1: about one connection";
 const FRAMING: &str = "the body decides its framing, so that two headers cannot contradict each other";
 
+/// The lines of [`HOP_BY_HOP`] and one more table, found by name: every field of every message is
+/// looked up.
+pub(super) struct Index {
+    /// Those for one name, sorted by it.
+    exact: Vec<(&'static str, &'static Rule)>,
+    /// All others.
+    others: Vec<&'static Rule>,
+}
+
+impl Index {
+    pub(super) fn new(table: &'static [Rule]) -> Self {
+        let (mut exact, mut others) = (Vec::new(), Vec::new());
+        for rule in HOP_BY_HOP.iter().chain(table) {
+            match rule.name {
+                Match::Exactly(name) => exact.push((name, rule)),
+                _ => others.push(rule),
+            }
+        }
+        exact.sort_unstable_by_key(|(name, _)| *name);
+        Self { exact, others }
+    }
+
+    fn find(&self, folded: &str) -> Option<&'static Rule> {
+        match self.exact.binary_search_by(|(name, _)| (*name).cmp(folded)) {
+            Ok(at) => self.exact.get(at).map(|(_, rule)| *rule),
+            Err(_) => self.others.iter().find(|rule| rule.is_for(folded)).copied(),
+        }
+    }
+}
+
 /// Which fields of one message do not simply pass.
 pub(super) struct Filter {
-    tables: [&'static [Rule]; 2],
+    index: &'static Index,
     nominated: Vec<String>,
 }
 
 impl Filter {
-    pub(super) fn new(table: &'static [Rule], inbound: &HeaderMap) -> Self {
-        Self { tables: [HOP_BY_HOP, table], nominated: nominated(inbound) }
+    pub(super) fn new(index: &'static Index, inbound: &HeaderMap) -> Self {
+        Self { index, nominated: nominated(inbound) }
     }
 
     /// The headers that no line names and `Connection` does not nominate, in their order.
@@ -94,7 +124,7 @@ impl Filter {
 
     fn passes(&self, name: &HeaderName) -> bool {
         let folded = fold(name.as_str());
-        match self.tables.iter().flat_map(|table| table.iter()).find(|rule| rule.is_for(&folded)) {
+        match self.index.find(&folded) {
             Some(Rule { action: Action::Strip, why, .. }) => {
                 tracing::trace!(header = name.as_str(), why, "header stripped");
                 false

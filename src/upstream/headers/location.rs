@@ -40,7 +40,7 @@ pub(super) fn rewrite(
     reason = "the API's own reference; the origin is checked, the path parsed"
 )]
 fn local_path(location: &HeaderValue, context: &ResponseContext<'_>) -> Option<HeaderValue> {
-    let target = context.path.url().join(location.to_str().ok()?).ok()?;
+    let target = context.routes.url(context.path)?.join(location.to_str().ok()?).ok()?;
     let ours = &target[..Position::BeforePath] == context.routes.origin();
     let path =
         context.routes.parse(&target[Position::BeforePath..Position::AfterQuery]).ok().filter(|_| ours)?;

@@ -1,8 +1,10 @@
 //! From the browser to the API.
 
+use std::sync::LazyLock;
+
 use http::header::{HeaderMap, HeaderValue, MAX_FORWARDS, VIA};
 
-use super::fields::{Filter, Rule, elements, remake, strip, strip_all};
+use super::fields::{Filter, Index, Rule, elements, remake, strip, strip_all};
 use super::forwarded::ClientHop;
 use super::{HeaderError, forwarded, trace};
 
@@ -83,6 +85,8 @@ pub(super) const TABLE: &[Rule] = &[
     remake("tracestate", "Trace Context section 3.3: void without a valid `traceparent`"),
 ];
 
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(TABLE));
+
 const CREDENTIAL: &str = "a credential that is not the session's";
 const IDENTITY: &str = "an identity asserted by nobody who may";
 const ADDRESS: &str = "an address or host asserted by nobody who may";
@@ -101,7 +105,7 @@ pub fn request_headers(inbound: &HeaderMap, hop: &ClientHop<'_>) -> Result<Heade
     if inbound.get_all(VIA).iter().any(names_this_server) {
         return Err(HeaderError::Loop);
     }
-    let filter = Filter::new(TABLE, inbound);
+    let filter = Filter::new(&INDEX, inbound);
     let mut outbound = filter.pass(inbound);
 
     if !filter.nominates(&VIA) {

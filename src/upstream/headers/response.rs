@@ -1,12 +1,16 @@
 //! From the API to the browser.
 
+use std::sync::LazyLock;
+
 use http::StatusCode;
 use http::header::{
     CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, LINK, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 
-use super::fields::{Filter, Rule, elements, has_balanced_quotes, remake, strip, strip_all, strip_ending};
+use super::fields::{
+    Filter, Index, Rule, elements, has_balanced_quotes, remake, strip, strip_all, strip_ending,
+};
 use super::{HeaderError, cache, location};
 use crate::upstream::path::{Routes, UpstreamPath};
 
@@ -104,6 +108,8 @@ pub(super) const TABLE: &[Rule] = &[
     remake("www-authenticate", "only a `Bearer` challenge opens no dialogue of the browser's"),
 ];
 
+static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(TABLE));
+
 const CREDENTIAL: &str = "about the credential, which the browser does not have";
 const ORIGIN: &str = "sets a policy for the whole origin";
 const ADVERTISING: &str = "speaks to the browser's advertising in the application's name";
@@ -133,7 +139,7 @@ pub fn response_headers(
     status: StatusCode,
     context: &ResponseContext<'_>,
 ) -> Result<HeaderMap, HeaderError> {
-    let filter = Filter::new(TABLE, inbound);
+    let filter = Filter::new(&INDEX, inbound);
     let mut outbound = filter.pass(inbound);
 
     if !filter.nominates(&WWW_AUTHENTICATE) {
