@@ -7,10 +7,11 @@
 //! one (RFC 6177 section 2).
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::client_address::TrustedProxies;
 use crate::telemetry::{ConnectionBound, Metrics};
@@ -53,7 +54,7 @@ impl Capacity {
     pub fn new(most: usize, most_per_address: usize, proxies: TrustedProxies, metrics: Metrics) -> Self {
         let most = match open_files().map(share) {
             Some(files) if files < most => {
-                tracing::warn!(
+                tracing::info!(
                     target: "connection",
                     max_connections = most,
                     served = files,
@@ -135,11 +136,17 @@ const fn share(files: usize) -> usize {
     files / 4 * 3
 }
 
-/// How many files the process may have open, where the system tells.
+/// How many files the process may have open: as many as the system lets it ask for. What a shell or
+/// a service manager sets for programs in general is 1024, and meant to be raised by those who need
+/// more.
 fn open_files() -> Option<usize> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Refused, it stays as it was.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
+    // None is no limit at all.
+    usize::try_from(getrlimit(Resource::Nofile).current?).ok()
 }
 
 #[cfg(test)]

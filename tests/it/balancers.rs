@@ -108,12 +108,16 @@ async fn tells_who_calls(stage: &Stage, browser: &Browser) {
     let answer = browser.send(call).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(!answer.text().contains("192.0.2.66"), "the API was told: {}", answer.text());
-    let line = stage
-        .records()
-        .into_iter()
-        .flatten()
-        .find(|record| record["target"] == "request" && record["path"] == "/v2/echo/who")
-        .expect("the request's line");
+    // The log is written behind the answer's back.
+    let began = std::time::Instant::now();
+    let line = loop {
+        let mut records = stage.records().into_iter().flatten();
+        match records.find(|record| record["target"] == "request" && record["path"] == "/v2/echo/who") {
+            Some(line) => break line,
+            None => assert!(began.elapsed() < Duration::from_secs(10), "no line of the request"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
     assert_eq!(line["client"], "127.0.0.1");
 }
 

@@ -24,7 +24,7 @@ fn every_default_is_the_documented_one() {
             admin_listen: Some("127.0.0.1:9090".parse().unwrap()),
             workers: cores,
             max_connections: 25_000,
-            max_connections_per_address: 5000,
+            max_connections_per_address: 10_000,
             head_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             trusted_proxies: vec![],
