@@ -11,8 +11,13 @@ async fn lines(arguments: &[&str], changed: &[(&str, &str)]) -> Vec<String> {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, redis) =
         (taken.local_addr().unwrap().to_string(), format!("redis://127.0.0.1:{}", free_port()));
-    let mut environment =
-        environment(&[("server.listen", &address), ("store.url", &redis), ("sealing.keys", KEY)]);
+    let mut environment = environment(&[
+        ("server.listen", &address),
+        // Below what any system allows, of which nothing is told then.
+        ("server.max_connections", "100"),
+        ("store.url", &redis),
+        ("sealing.keys", KEY),
+    ]);
     environment.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let output = run(arguments, &environment).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
