@@ -9,8 +9,9 @@ use crate::tokens::VaultError;
 /// Why a visitor got no anonymous user. Unless it says otherwise, the visitor may ask again.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AnonymousError {
-    /// This visitor had a session, and it has ended. The visitor is used up.
-    #[error("the visitor's session has ended")]
+    /// This visitor had a session, and it has ended; or somebody has logged in at its browser. The
+    /// visitor is used up.
+    #[error("the visitor is used up")]
     Over,
     /// Who asked has asked for too many. Nothing was created.
     #[error("too many anonymous users were asked for")]

@@ -105,6 +105,26 @@ impl AnonymousFlow {
         Ok(Begun { created: begun.created && first, ..begun })
     }
 
+    /// Somebody has logged in at the browser of that visitor: the session that was made for the
+    /// visitor ends, and one that is still being made will not come into force. Its cookie would
+    /// take the place of the person's.
+    ///
+    /// # Errors
+    /// [`VaultError`]: then an anonymous session may live on, or be begun, beside the person's.
+    pub async fn retire(&self, visitor: &Key) -> Result<(), VaultError> {
+        let none = record::seal(&self.keys.load(), visitor, None, self.clock.now());
+        if self.store.create(visitor, &none).await? == Created::Done {
+            return Ok(());
+        }
+        let found = self.store.load(visitor).await?;
+        let session =
+            found.and_then(|found| record::open(&self.keys.load(), visitor, &found, self.clock.now()));
+        if let Some(session) = session {
+            self.broker.end(&session, SessionEnd::Replaced).await?;
+        }
+        Ok(())
+    }
+
     async fn fly(
         &self,
         key: Key,
@@ -198,9 +218,10 @@ impl AnonymousFlow {
     }
 
     /// Notes whose session it is. The record is created and never written over: where another
-    /// instance was faster, as one whose lease ran out may find, its session is the visitor's.
+    /// instance was faster, as one whose lease ran out may find, its session is the visitor's; where
+    /// a login was, there is none.
     async fn remember(&self, key: &Key, session: SessionId) -> Result<Begun, AnonymousError> {
-        let record = record::seal(&self.keys.load(), key, &session, self.clock.now());
+        let record = record::seal(&self.keys.load(), key, Some(&session), self.clock.now());
         let since = Instant::now();
         loop {
             match self.store.create(key, &record).await {

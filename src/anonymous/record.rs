@@ -9,13 +9,14 @@ use crate::store::{FORMAT, Key, Record};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Content {
-    /// The session's id, as its cookie has it.
+    /// The session's id, as its cookie has it; empty where there is to be none.
     session: String,
 }
 
-/// The record that names a visitor's session. It is there as long as the visitor's name holds.
-pub(super) fn seal(ring: &KeyRing, key: &Key, session: &SessionId, now: Timestamp) -> Record {
-    let content = Content { session: session.expose() };
+/// The record that names a visitor's session, or says that there will be none. It is there as long
+/// as the visitor's name holds.
+pub(super) fn seal(ring: &KeyRing, key: &Key, session: Option<&SessionId>, now: Timestamp) -> Record {
+    let content = Content { session: session.map(SessionId::expose).unwrap_or_default() };
     // A plain string always serialises into memory.
     let plain = Zeroizing::new(postcard::to_stdvec(&content).unwrap_or_default());
     let end = now.plus(Visitor::MEMORY);

@@ -9,7 +9,7 @@ use super::error::{BeginError, LoginError};
 use super::transaction::{Binding, LoginTransaction, Stage};
 use crate::clock::SharedClock;
 use crate::crypto::KeyRing;
-use crate::model::{Principal, ReturnTo, SessionId};
+use crate::model::{Principal, ReturnTo, SessionId, VisitorId};
 use crate::oauth::{self, AuthorizationCode, AuthorizationRequest, CodeVerifier, State};
 use crate::store::{Created, Key, Place, Record, RecordError, Store, StoreError};
 use crate::telemetry::LoginOutcome;
@@ -57,6 +57,8 @@ pub struct Completed {
     pub session: SessionId,
     /// Where the browser goes.
     pub return_to: ReturnTo,
+    /// Which visitor the browser was when it began, if any: it is none any more.
+    pub visitor: Option<Key>,
 }
 
 impl LoginFlow {
@@ -85,7 +87,8 @@ impl LoginFlow {
     }
 
     /// Begins a login. `current` is the session this browser has now, which the new one will take
-    /// the place of: at the callback its `SameSite=Strict` cookie is not sent.
+    /// the place of, and `visitor` the visitor it is, for whom an anonymous session may be under
+    /// way: at the callback their `SameSite=Strict` cookies are not sent.
     ///
     /// # Errors
     /// [`BeginError`]; nothing is stored then.
@@ -94,6 +97,7 @@ impl LoginFlow {
         return_to: ReturnTo,
         identity_provider: Option<&str>,
         current: Option<&SessionId>,
+        visitor: Option<&VisitorId>,
     ) -> Result<Begun, BeginError> {
         if identity_provider
             .is_some_and(|asked| !self.identity_providers.iter().any(|listed| listed == asked))
@@ -110,10 +114,11 @@ impl LoginFlow {
             identity_provider,
         });
         let replaces = current.map(|id| Key::session(id).hash_text());
+        let visitor = visitor.map(|id| Key::visitor(id).hash_text());
         let transaction = LoginTransaction {
             binding: binding.digest(),
             return_to,
-            stage: Stage::Pending { verifier, replaces },
+            stage: Stage::Pending { verifier, replaces, visitor },
         };
         self.keep(&Key::login(state.as_str()), &transaction).await?;
         self.watch.metrics.login(LoginOutcome::Begun);
@@ -152,21 +157,22 @@ impl LoginFlow {
         }
         let taken = self.open(&key, self.store.take(&key).await)?;
         let transaction = taken.filter(bound).ok_or(LoginError::Expired)?;
-        let (verifier, replaces) = match transaction.stage {
-            Stage::Pending { verifier, replaces } => (verifier, replaces),
+        let (verifier, replaces, visitor) = match transaction.stage {
+            Stage::Pending { verifier, replaces, visitor } => (verifier, replaces, visitor),
             Stage::Undelivered { session } => {
                 let session = SessionId::parse(&session).ok_or(LoginError::Expired)?;
-                return Ok(Completed { session, return_to: transaction.return_to });
+                return Ok(Completed { session, return_to: transaction.return_to, visitor: None });
             }
         };
         let code = self.code(callback)?;
         let replaces = replaces.and_then(|hash| Key::from_hash_text(Place::Session, &hash));
         let presented = presented.map(Key::session);
+        let visitor = visitor.and_then(|hash| Key::from_hash_text(Place::Visitor, &hash));
         let (sender, receiver) = oneshot::channel();
         let (flow, binding, return_to) = (self.clone(), transaction.binding, transaction.return_to);
         self.tasks.spawn(async move {
             let result = flow.exchange(&code, verifier.as_ref(), [replaces, presented]).await;
-            let completed = result.map(|session| Completed { session, return_to });
+            let completed = result.map(|session| Completed { session, return_to, visitor });
             if let Err(Ok(completed)) = sender.send(completed) {
                 let stage = Stage::undelivered(&completed.session);
                 let parked = LoginTransaction { binding, return_to: completed.return_to, stage };

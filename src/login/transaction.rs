@@ -78,6 +78,8 @@ pub(super) enum Stage {
         verifier: Option<CodeVerifier>,
         /// The record of the session that this browser had when it began.
         replaces: Option<String>,
+        /// The record of the visitor that this browser was known as.
+        visitor: Option<String>,
     },
     /// The session began, but the browser hung up before its cookie was sent. The same callback,
     /// from the same browser, still gets it.

@@ -154,10 +154,9 @@ impl Walk {
             );
         }
         drop(answer);
-        let mut answer = self.send(&mut call, &retried, notes).await?;
+        let answer = self.send(&mut call, &retried, notes).await?;
         if answer.status.as_u16() == 401 {
-            let body = dead_token(&answer.peek(PEEK).await);
-            self.unless_given_up(self.broker.refused_again(&retried, body)).await?;
+            self.unless_given_up(self.broker.refused_again(&retried)).await?;
         }
         Ok(answer)
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::address::PublicUrl;
 use super::quantity::DAY;
@@ -125,7 +125,17 @@ fn network(text: &str) -> Result<IpNet, &'static str> {
     text.parse::<IpNet>()
         .map(|network| network.trunc())
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map(canonical)
         .map_err(|_| "must be an IP address or a network such as `10.0.0.0/8`")
+}
+
+/// A network of IPv4-mapped addresses (RFC 4291 section 2.5.5.2) is one of IPv4: so are peers read.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else { return network };
+    let length = mapped.prefix_len().checked_sub(96);
+    let address = mapped.addr().to_ipv4_mapped();
+    let plain = address.zip(length).and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    plain.map_or(network, IpNet::V4)
 }
 
 /// Whether two listeners would want one port of one address.

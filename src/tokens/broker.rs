@@ -127,7 +127,7 @@ impl TokenBroker {
 
     /// What to do after the API answered 401 to the token of `used`: a newer token may be there
     /// already (a refresh at Whisk kills the old one, and calls in flight with it); else one
-    /// refresh; else the answer stands.
+    /// refresh; else the answer stands, or it is the end.
     ///
     /// # Errors
     /// [`AccessTokenError`], as for [`Self::access_token`].
@@ -150,12 +150,14 @@ impl TokenBroker {
             let (session, refreshed) = self.refreshed(session.key, session.generation).await?;
             return Ok(again(session, refreshed));
         }
-        match body {
-            UnauthorizedBody::DeadToken => {
+        let principal = session.content.principal;
+        match (principal, body) {
+            // An anonymous user has nothing but this token: no 401 is another's fault (fact W24).
+            (Principal::Anonymous, _) | (Principal::User, UnauthorizedBody::DeadToken) => {
                 self.take(&session.key, SessionEnd::NoRefreshToken).await?;
-                Err(AccessTokenError::Ended(session.content.principal, SessionEnd::NoRefreshToken))
+                Err(AccessTokenError::Ended(principal, SessionEnd::NoRefreshToken))
             }
-            UnauthorizedBody::Other => Ok(AfterUnauthorized::Relay),
+            (Principal::User, UnauthorizedBody::Other) => Ok(AfterUnauthorized::Relay),
         }
     }
 
@@ -164,16 +166,14 @@ impl TokenBroker {
     /// 401 would cost one a call, and each takes the token away from the calls beside it.
     ///
     /// # Errors
-    /// [`AccessTokenError::Ended`] where an anonymous user's new token is dead too: Whisk has deleted
-    /// the user (fact W24). Or what kept the session from being ended.
-    pub async fn refused_again(
-        &self,
-        retried: &Allowance,
-        body: UnauthorizedBody,
-    ) -> Result<(), AccessTokenError> {
-        self.distrusted.note(&retried.session);
-        if retried.session.content.principal == Principal::Anonymous && body == UnauthorizedBody::DeadToken {
-            self.refresher.end(&retried.session, SessionEnd::TokenDead).await?;
+    /// [`AccessTokenError::Ended`] for an anonymous user, whose last 401 this is (fact W24). Or what
+    /// kept the session from being ended.
+    pub async fn refused_again(&self, retried: &Allowance) -> Result<(), AccessTokenError> {
+        match retried.session.content.principal {
+            Principal::User => self.distrusted.note(&retried.session),
+            Principal::Anonymous => {
+                self.refresher.end(&retried.session, SessionEnd::TokenDead).await?;
+            }
         }
         Ok(())
     }

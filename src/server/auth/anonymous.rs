@@ -14,6 +14,7 @@ use crate::server::limits::Limits;
 use crate::server::notes::Notes;
 use crate::server::problem::Problem;
 use crate::server::visitor_cookie::VisitorCookies;
+use crate::store::Key;
 use crate::telemetry::{Limit, Outcome, Route, session_digest};
 use crate::tokens::{AccessTokenError, TokenBroker};
 
@@ -93,6 +94,14 @@ impl AnonymousAccess {
             let charged = limits.charge(Limit::AnonymousUsers, client).await;
             charged.map_err(|problem| problem.wait())
         })
+    }
+
+    /// After a login, of whom the browser was before.
+    pub(super) async fn retire(&self, visitor: Option<Key>) {
+        let Some(visitor) = visitor else { return };
+        if let Err(error) = self.flow.retire(&visitor).await {
+            tracing::warn!(target: "anonymous", %error, "the visitor before this login is left to its timeout");
+        }
     }
 
     fn no_visitor_any_more(&self, mut answer: HttpResponse) -> HttpResponse {

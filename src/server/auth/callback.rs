@@ -61,7 +61,7 @@ pub async fn callback(
         Err(error) => Err(error),
     };
     let mut answer = match result {
-        Ok(Completed { session: id, return_to }) => {
+        Ok(Completed { session: id, return_to, visitor }) => {
             notes.note(|noted| noted.session = Some(session_digest(&id)));
             session.begin(&id);
             metrics.login(LoginOutcome::Completed);
@@ -71,6 +71,7 @@ pub async fn callback(
             // Whether the browser has it is not known here: it comes from another site, and the
             // cookie is `SameSite=Strict`.
             if let Some(access) = access.as_ref() {
+                access.retire(visitor).await;
                 answer.cookie(access.visitors.end());
             }
             answer.finish()

@@ -3,10 +3,11 @@
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
+use super::anonymous::AnonymousAccess;
 use super::query::Query;
 use crate::clock::SharedClock;
 use crate::login::LoginFlow;
-use crate::model::ReturnTo;
+use crate::model::{ReturnTo, Visitor};
 use crate::server::browser_session::BrowserSession;
 use crate::server::cookies::{CookieNames, PresentedCookies};
 use crate::server::csrf::CsrfGate;
@@ -15,7 +16,8 @@ use crate::server::notes::Notes;
 use crate::server::problem::Problem;
 use crate::telemetry::{Limit, Outcome, Route};
 
-/// Begins a login in a cookie of its own, and remembers the session that this browser has now.
+/// Begins a login in a cookie of its own, and remembers the session that this browser has now, and
+/// the visitor it is.
 ///
 /// # Errors
 /// `csrf_rejected`, `invalid_return_to`, `invalid_identity_provider`, `rate_limited`,
@@ -26,6 +28,7 @@ pub async fn login(
     flow: web::Data<LoginFlow>,
     gate: web::Data<CsrfGate>,
     cookies: web::Data<CookieSetting>,
+    access: web::Data<Option<AnonymousAccess>>,
 ) -> Result<HttpResponse, Problem> {
     Notes::of(&request).note(|noted| noted.route = Route::Login);
     gate.admit_login(request.headers())?;
@@ -38,7 +41,8 @@ pub async fn login(
     let provider = query.single("identity_provider").map_err(repeated)?;
 
     limits::charge(&request, Limit::Logins).await?;
-    let begun = flow.begin(return_to, provider, session.id()).await?;
+    let visitor = access.as_ref().as_ref().and_then(|access| access.visitors.read(&request));
+    let begun = flow.begin(return_to, provider, session.id(), visitor.as_ref().map(Visitor::id)).await?;
 
     let mut answer = HttpResponse::Found();
     answer.insert_header((LOCATION, begun.location));

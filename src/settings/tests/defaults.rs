@@ -80,10 +80,10 @@ fn every_default_is_the_documented_one() {
             body: BodyTemplate::parse(r#"{"clientId":"{client_id}"}"#).unwrap(),
         },
         limits: Limits {
-            logins: Rate::new(300, Duration::from_secs(60)),
+            logins: Rate::new(1200, Duration::from_secs(60)),
             anonymous_users: Rate::new(60, Duration::from_secs(60)),
-            failed_callbacks: Rate::new(300, Duration::from_secs(60)),
-            unknown_cookies: Rate::new(600, Duration::from_secs(60)),
+            failed_callbacks: Rate::new(600, Duration::from_secs(60)),
+            unknown_cookies: Rate::new(1200, Duration::from_secs(60)),
             addresses: 16_384,
             session_in_flight: None,
             session_calls_per_second: None,

@@ -201,6 +201,9 @@ fn clients_scopes_and_names_keep_to_their_alphabets() {
         &["", "a b", "{a}", "a*", "a?", "[a", "a\n", &"x".repeat(65)],
     );
     judge("session.same_site", &["strict", "lax"], &["none", "Strict", ""]);
+    let mapped = with(&[("server.trusted_proxies", "::ffff:10.0.0.0/104,::ffff:192.0.2.7,2001:db8::/32")]);
+    let mapped: Vec<_> = mapped.unwrap().server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(mapped, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
     judge("server.trusted_proxies", &["10.0.0.0/8,::1"], &["10.0.0.0/33", "host", "10.0.0"]);
     judge("server.listen", &["[::1]:0"], &["", "8080", "localhost:8080", "127.0.0.1", "127.0.0.1:99999"]);
     judge("server.workers", &["0", "1024"], &["-1", "1025", "", "two"]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use whisk_sandbox::{AnonymousShape, ApiFault, ClientAuthUsed, TokenFault};
+use whisk_sandbox::{AnonymousShape, ApiFault, ClientAuthUsed, RefreshTokenPolicy, TokenFault};
 
 use super::{DAY, anonymous, assert_expired, offering};
 use crate::refresh::{HOUR, SECOND, refreshes};
@@ -147,28 +147,42 @@ async fn a_token_that_whisk_does_not_extend_ends_at_the_apis_401() {
     assert_eq!((world.sandbox.anonymous_users_created(), refreshes(&world)), (1, 0));
 }
 
-/// W16, W24, contract §5: each code that names a dead token ends the session; a 401 that names none
-/// is the API's own answer, and the user, whose data nothing brings back, stays.
+/// W24, contract §5: the API's 401 is the last word on a token that cannot be refreshed, whether or
+/// not it names a cause; no other status is. No call is made twice for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_a_401_that_names_a_dead_token_ends_the_session() {
+async fn a_401_of_the_api_ends_the_session_whatever_it_says() {
     let world = offering().spawn().await;
-    let dead = ["auth.tokenExpired", "auth.tokenNotFound", "auth.tokenInvalid", "oauth.unauthorized"];
-    let dead = dead.map(|code| (format!("{{\"code\":\"{code}\"}}"), true));
-    let other = ["{\"code\":\"auth.userRequired\"}", "[]", ""].map(|body| (body.to_owned(), false));
-    for (number, (body, ends)) in dead.into_iter().chain(other).enumerate() {
+    let named = ["auth.tokenExpired", "auth.tokenNotFound", "auth.userRequired", "unauthorized"];
+    let named = named.map(|code| format!("{{\"code\":\"{code}\"}}"));
+    let bare = ["[]", "unauthorized", ""].map(str::to_owned);
+    for (number, body) in named.into_iter().chain(bare).enumerate() {
         let browser = anonymous(&world).await;
-        let fault = ApiFault::Status(401, body.clone(), "application/json".to_owned());
-        world.sandbox.behaviour(|whisk| whisk.api_faults.push_back(fault));
-        let answer = browser.get("/v2/me").await;
-        if ends {
-            browser.expect_ended();
-            assert_expired(&browser, &answer);
-        } else {
-            assert_eq!((answer.status.as_u16(), answer.text()), (401, body));
-            alive(&browser).await;
-        }
+        let fault = |status| ApiFault::Status(status, body.clone(), "application/json".to_owned());
+        world.sandbox.behaviour(|whisk| whisk.api_faults.extend([fault(403), fault(401)]));
+        assert_eq!(browser.get("/v2/me").await.status, 403);
+        browser.expect_ended();
+        let (cookie, seen) = (browser.cookie_line(), world.sandbox.journal().next());
+        assert_expired(&browser, &browser.get("/v2/me").await);
+        assert_eq!(world.sandbox.journal().since(seen).len(), 1);
+        browser.send(with_cookie("/v2/me", &cookie)).await.assert_problem(401, "login_required");
         assert_eq!(world.sandbox.anonymous_users_created(), number + 1);
     }
+}
+
+/// W16, W24: a bare 401 to a person without a refresh token is relayed, and the session stays: what
+/// holds for anonymous users holds for them alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bare_401_ends_no_persons_session() {
+    let world = offering()
+        .sandbox(|config| config.behaviour.issue_refresh_token = RefreshTokenPolicy::Never)
+        .spawn()
+        .await;
+    let browser = world.logged_in().await;
+    let fault = ApiFault::Status(401, String::new(), String::new());
+    world.sandbox.behaviour(|whisk| whisk.api_faults.push_back(fault));
+    let answer = browser.get("/v2/me").await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-whisk-bff-error")), (401, ""));
+    alive(&browser).await;
 }
 
 /// W21: a legacy token is refreshed as a user's is, once for all, and without a secret.
@@ -231,25 +245,24 @@ async fn a_refused_refresh_is_the_end_of_the_user_and_an_outage_is_not() {
     assert_eq!(world.metric(0, "whisk_bff_sessions_ended_total{reason=\"refused\"}"), 1.0);
 }
 
-/// W24: a token that was refreshed for it and is called dead again is the end, too.
+/// W24: a 401 to a token that was refreshed for it is the last one; one that a refresh mends is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_is_dead_although_it_is_new_is_the_end_of_the_user() {
     let world = legacy().spawn().await;
-    let browser = anonymous(&world).await;
-    let answer = |body: &str| Some((401, body.to_owned()));
-    world.sandbox.behaviour(|whisk| whisk.always_api_401 = answer("{\"code\":\"auth.userRequired\"}"));
-    let relayed = browser.get("/v2/me").await;
-    assert_eq!((relayed.status.as_u16(), relayed.header("x-whisk-bff-error")), (401, ""));
-    assert!(relayed.set_cookies().is_empty());
+    for (number, body) in ["{\"code\":\"auth.tokenNotFound\"}", ""].into_iter().enumerate() {
+        let browser = anonymous(&world).await;
+        let once = ApiFault::Status(401, body.to_owned(), String::new());
+        world.sandbox.behaviour(|whisk| whisk.api_faults.push_back(once));
+        alive(&browser).await;
 
-    // A refusal of a fresh token is remembered for ten seconds, by this process.
-    let other = anonymous(&world).await;
-    browser.expect_ended();
-    other.expect_ended();
-    world.sandbox.behaviour(|whisk| whisk.always_api_401 = answer("{\"code\":\"auth.tokenNotFound\"}"));
-    assert_expired(&other, &other.get("/v2/me").await);
-    assert_eq!(world.metric(0, "whisk_bff_sessions_ended_total{reason=\"token_dead\"}"), 1.0);
-    world.sandbox.behaviour(|whisk| whisk.always_api_401 = None);
-    alive(&browser).await;
-    assert_eq!(world.sandbox.anonymous_users_created(), 2);
+        browser.expect_ended();
+        world.sandbox.behaviour(|whisk| whisk.always_api_401 = Some((401, body.to_owned())));
+        assert_expired(&browser, &browser.get("/v2/me").await);
+        world.sandbox.behaviour(|whisk| whisk.always_api_401 = None);
+        assert_eq!(
+            (refreshes(&world), world.sandbox.anonymous_users_created()),
+            (2 * number + 2, number + 1)
+        );
+    }
+    assert_eq!(world.metric(0, "whisk_bff_sessions_ended_total{reason=\"token_dead\"}"), 2.0);
 }

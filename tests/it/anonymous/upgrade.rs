@@ -1,9 +1,11 @@
 //! From an anonymous user to a person, and out again.
 
+use whisk_sandbox::{Gate, TokenFault};
+
 use super::{VISITOR, anonymous, offering, visitor};
 use crate::sessions::{assert_over, with_cookie};
 use crate::support::records::{Records, record_name};
-use crate::support::{World, eventually};
+use crate::support::{Call, World, eventually};
 
 /// The tokens that the API has seen since.
 fn bearers(world: &World, seen: u64) -> Vec<String> {
@@ -49,6 +51,57 @@ async fn a_login_takes_the_place_of_the_anonymous_session_on_every_instance() {
     let late = bearers(&world, seen).iter().filter(|seen| **seen == token).count();
     assert!(late <= 3, "at most a call an instance in the second in which it hears of it: {late}");
     assert_eq!(browser.post("/auth/anonymous").await.json()["kind"], "user");
+    assert_eq!(world.sandbox.anonymous_users_created(), 1);
+}
+
+/// R51, R52, W26: somebody logs in in one tab while another tab's anonymous user is still being made.
+/// The session cookie stays the person's, and no anonymous session is left behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_overtakes_a_creation_that_is_under_way() {
+    let world = offering().redis().instances(2).spawn().await;
+    let browser = visitor(&world).await;
+    let gate = Gate::new();
+    world.sandbox.behaviour(|whisk| whisk.anonymous_faults.push_back(TokenFault::Gate(gate.clone())));
+    let login = async {
+        gate.reached().await;
+        browser.go_to(1).log_in().await;
+        let cookie = browser.session_cookie();
+        gate.open();
+        cookie
+    };
+
+    let (late, cookie) = tokio::join!(browser.post("/auth/anonymous"), login);
+
+    late.assert_problem(409, "visitor_required");
+    assert!(late.set_cookies().iter().all(|line| line.starts_with(VISITOR)), "{:?}", late.set_cookies());
+    assert_eq!(browser.session_cookie(), cookie);
+    assert_eq!(Records::of(&world).await.sessions().await, [record_name(&browser)]);
+    assert_eq!(browser.get("/auth/session").await.json()["kind"], "user");
+    let again = browser.post("/auth/anonymous").await;
+    assert_eq!((again.status.as_u16(), again.json()["kind"].as_str()), (200, Some("user")));
+    assert_eq!(browser.get("/v2/me").await.json()["anonymous"], false);
+    assert_eq!(world.sandbox.anonymous_users_created(), 1);
+}
+
+/// R52, W26: the same where the user was made before the login came back, and its cookie never
+/// reached the browser: the session ends with the login, and the visitor's cookie is worth nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_ends_the_session_whose_cookie_never_arrived() {
+    let world = offering().redis().spawn().await;
+    let browser = visitor(&world).await;
+    let cookie = browser.cookie_line();
+    let lost = Call::post("/auth/anonymous").no_cookies().header("cookie", &cookie);
+    let callback = browser.authorize("/auth/login").await;
+    let made = world.browser().send(lost).await;
+    assert_eq!(made.status, 201);
+    let mut records = Records::of(&world).await;
+    assert_eq!(records.sessions().await.len(), 1);
+
+    assert_eq!(browser.come_back(&callback).await.status, 303);
+
+    assert_eq!(records.sessions().await, [record_name(&browser)]);
+    let late = Call::post("/auth/anonymous").no_cookies().header("cookie", &cookie);
+    world.browser().send(late).await.assert_problem(409, "visitor_required");
     assert_eq!(world.sandbox.anonymous_users_created(), 1);
 }
 
