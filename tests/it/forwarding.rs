@@ -13,6 +13,7 @@ mod credentials;
 mod destination;
 mod expectations;
 mod hops;
+mod https;
 mod memory;
 mod messages;
 mod traces;

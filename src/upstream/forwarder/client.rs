@@ -1,8 +1,8 @@
 //! The HTTP client: connections to one origin, and what is sent over them.
 //!
 //! It is `hyper`'s client with a pool, a TLS connector and a time limit on connecting, and nothing
-//! else. A client that follows redirects, keeps cookies and knows proxies copies a request's
-//! headers for each of these at every call, and parses its URL each time (`docs/PERFORMANCE.md`).
+//! else: one that also follows redirects, keeps cookies and knows proxies copies a request's headers
+//! and parses its URL anew at every call (`docs/adr/0009-speed.md`).
 
 use std::io;
 use std::pin::Pin;
@@ -41,10 +41,15 @@ pub(super) fn client(settings: &Forward, secure: bool) -> Result<Client, BuildEr
     http.set_keepalive(Some(KEEPALIVE));
     http.set_keepalive_interval(Some(KEEPALIVE));
     http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+    // One whose other end vanishes with bytes under way, before the kernel's quarter of an hour.
+    // Linux counts an API that reads nothing as vanished, too, and to that `idle_timeout` applies.
+    #[cfg(target_os = "linux")]
+    http.set_tcp_user_timeout(Some(settings.idle_timeout + UNACKNOWLEDGED));
     let inner = HttpsConnector::from((http, tls(secure)?));
     Ok(legacy::Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(settings.pool_idle_timeout)
+        .http1_max_buf_size(BUFFER)
         // The forwarder writes it.
         .set_host(false)
         .build(Connector { inner, limit: settings.connect_timeout }))
@@ -124,5 +129,12 @@ impl Body for Outbound {
     }
 }
 
+/// How large a connection's buffers may grow. With hyper's own bound of 408 KiB a slow browser makes
+/// its connection hold more than a megabyte (`docs/PERFORMANCE.md`). It is also the longest head
+/// that an answer may have.
+const BUFFER: usize = 64 << 10;
+/// How much longer than `idle_timeout` sent bytes may go without an acknowledgement.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
