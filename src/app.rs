@@ -182,7 +182,8 @@ impl Application {
             SameSite::Strict => actix_web::cookie::SameSite::Strict,
             SameSite::Lax => actix_web::cookie::SameSite::Lax,
         };
-        let cookie_keys = CookieKeys::new(names.clone(), Arc::clone(&keys));
+        let cookie_keys =
+            CookieKeys::new(names.clone(), Arc::clone(&keys), same_site, lifetimes.cookie_max_age());
         let cookies = CookieSetting { names: names.clone(), clock, same_site };
         let gate =
             CsrfGate::new(public_url.origin().to_owned(), settings.csrf.require_header, metrics.clone());
@@ -238,7 +239,8 @@ impl Application {
             Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone(), limits.clone());
         let grace = settings.server.shutdown_grace;
         let public = listen(listener, settings.server.workers, grace, bounds, reception, move || {
-            let (envelope, cookie_keys) = (envelope.clone(), cookie_keys.clone());
+            // Handed to each request, so that it must be cheap to hand on.
+            let (envelope, cookie_keys) = (Arc::new(envelope.clone()), Arc::new(cookie_keys.clone()));
             let session = session_middleware(&names, cookie_keys.key(), same_site, max_age);
             App::new()
                 .app_data(web::Data::new(broker.clone()))
@@ -252,11 +254,11 @@ impl Application {
                 .app_data(web::Data::new(forwarding(forwarders.take())))
                 .wrap(session)
                 .wrap(from_fn(move |request, next| {
-                    let cookie_keys = cookie_keys.clone();
+                    let cookie_keys = Arc::clone(&cookie_keys);
                     async move { cookie_keys.pass(request, next).await }
                 }))
                 .wrap(from_fn(move |request, next| {
-                    let envelope = envelope.clone();
+                    let envelope = Arc::clone(&envelope);
                     async move { envelope.wrap(request, next).await }
                 }))
                 .wrap(from_fn(keep_reader))

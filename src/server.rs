@@ -1,8 +1,8 @@
 //! The browser: everything that speaks actix-web and actix-session.
 //!
 //! A request passes, from outside in: [`Envelope`] (id, first checks, headers of every answer,
-//! log), [`CookieKeys`] (its cookies, read once), actix-session (the id in the session cookie),
-//! and a handler. `routes.rs` has the list.
+//! log), [`CookieKeys`] (its cookies, read once, and a call's session), actix-session (the id in
+//! the session cookie, for what is below `/auth/`), and a handler. `routes.rs` has the list.
 
 pub mod admin;
 mod admission;
@@ -31,7 +31,7 @@ mod visitor_cookie;
 
 pub use admission::Admission;
 pub use bridge::BodyLimits;
-pub use browser_session::{BrowserSession, IdStore, session_middleware};
+pub use browser_session::{BrowserSession, IdStore, SessionLayer, session_middleware};
 pub use capacity::Capacity;
 pub use client_address::TrustedProxies;
 pub use connection::{Fault, Patience, Refusal};

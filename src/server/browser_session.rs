@@ -4,6 +4,11 @@
 //! winning; tokens must not live there. So its store is no store: [`IdStore`] turns the cookie's
 //! id into the map `{"id": …}` and back, and reads and writes nothing. What the id names is the
 //! business of the token vault.
+//!
+//! It sees what is below `/auth/`. A call that is forwarded reads its cookie without it, see
+//! [`layer`].
+
+mod layer;
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -14,7 +19,10 @@ use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+pub use layer::SessionLayer;
+pub(super) use layer::{CallSession, Deed, is_kept};
 
 use super::cookies::CookieNames;
 use crate::model::SessionId;
@@ -65,9 +73,9 @@ pub fn session_middleware(
     key: Key,
     same_site: SameSite,
     max_age: std::time::Duration,
-) -> SessionMiddleware<IdStore> {
+) -> SessionLayer {
     let max_age = CookieDuration::try_from(max_age).unwrap_or(CookieDuration::days(365));
-    SessionMiddleware::builder(IdStore, key)
+    let kept = SessionMiddleware::builder(IdStore, key)
         .cookie_name(names.session().to_owned())
         .cookie_path("/".to_owned())
         .cookie_secure(names.secure())
@@ -75,13 +83,20 @@ pub fn session_middleware(
         .cookie_same_site(same_site)
         .cookie_content_security(CookieContentSecurity::Signed)
         .session_lifecycle(PersistentSession::default().session_ttl(max_age))
-        .build()
+        .build();
+    SessionLayer(kept)
 }
 
 /// The session that a browser names, which may or may not exist.
 pub struct BrowserSession {
-    session: Session,
+    keeper: Keeper,
     id: Option<SessionId>,
+}
+
+/// Who writes the cookie.
+enum Keeper {
+    ActixSession(Session),
+    Call(CallSession),
 }
 
 impl BrowserSession {
@@ -92,7 +107,9 @@ impl BrowserSession {
 
     /// Gives the browser the cookie of a new session.
     pub fn begin(&self, id: &SessionId) {
-        self.session.renew();
+        if let Keeper::ActixSession(session) = &self.keeper {
+            session.renew();
+        }
         self.put(id);
     }
 
@@ -105,12 +122,19 @@ impl BrowserSession {
 
     /// Takes the cookie away, if there is a genuine one.
     pub fn forget(&self) {
-        self.session.purge();
+        match &self.keeper {
+            Keeper::ActixSession(session) => session.purge(),
+            Keeper::Call(call) if self.id.is_some() => call.wish(Deed::Forget),
+            Keeper::Call(_) => {}
+        }
     }
 
     fn put(&self, id: &SessionId) {
-        // A text always serialises.
-        let _ = self.session.insert(ID, id.expose());
+        match &self.keeper {
+            // A text always serialises.
+            Keeper::ActixSession(session) => drop(session.insert(ID, id.expose())),
+            Keeper::Call(call) => call.wish(Deed::Set(id.clone())),
+        }
     }
 }
 
@@ -125,8 +149,12 @@ impl FromRequest for BrowserSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let call = request.extensions().get::<CallSession>().cloned();
+        if let Some(call) = call {
+            return ready(Ok(Self { id: call.id.clone(), keeper: Keeper::Call(call) }));
+        }
         let session = request.get_session();
         let id = session.get::<String>(ID).ok().flatten().and_then(|text| SessionId::parse(&text));
-        ready(Ok(Self { session, id }))
+        ready(Ok(Self { keeper: Keeper::ActixSession(session), id }))
     }
 }

@@ -4,19 +4,24 @@
 //! cookie signed under any key of the ring is signed anew under the one that actix-session has,
 //! and a cookie that goes out is signed under the ring's active key. While the ring holds only
 //! the key that actix-session started with, no cookie is signed anew.
+//!
+//! The cookie of a call, which actix-session does not see, is verified and set here.
 
 use std::sync::Arc;
 
 use actix_web::body::MessageBody;
-use actix_web::cookie::{Cookie, CookieJar, Key};
+use actix_web::cookie::time::Duration as CookieDuration;
+use actix_web::cookie::{Cookie, CookieJar, Key, SameSite};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use arc_swap::ArcSwap;
 
+use super::browser_session::{CallSession, Deed, is_kept};
 use super::cookies::{CookieNames, Presented};
 use crate::crypto::{KeyId, KeyRing, SealingKey};
+use crate::model::SessionId;
 
 /// Reads the request's cookies, and hands the session's on under the key that actix-session has.
 #[derive(Clone)]
@@ -26,6 +31,8 @@ pub struct CookieKeys {
     /// The key that actix-session was given.
     anchor: KeyId,
     anchor_key: Key,
+    same_site: SameSite,
+    max_age: CookieDuration,
 }
 
 impl std::fmt::Debug for CookieKeys {
@@ -36,9 +43,16 @@ impl std::fmt::Debug for CookieKeys {
 
 impl CookieKeys {
     /// For an actix-session that is given [`Self::key`].
-    pub fn new(names: CookieNames, ring: Arc<ArcSwap<KeyRing>>) -> Self {
+    pub fn new(
+        names: CookieNames,
+        ring: Arc<ArcSwap<KeyRing>>,
+        same_site: SameSite,
+        max_age: std::time::Duration,
+    ) -> Self {
         let active = ring.load().active().clone();
-        Self { names, anchor: active.id().clone(), anchor_key: cookie_key(&active), ring }
+        let max_age = CookieDuration::try_from(max_age).unwrap_or(CookieDuration::days(365));
+        let anchor_key = cookie_key(&active);
+        Self { names, anchor: active.id().clone(), anchor_key, ring, same_site, max_age }
     }
 
     /// The key for actix-session.
@@ -60,14 +74,45 @@ impl CookieKeys {
             Presented::One(value) => self.inbound(value),
             Presented::Absent | Presented::Conflicting => None,
         };
-        self.names.leave_session(&mut request, value.as_deref());
+        let call = (!is_kept(request.uri().path()))
+            .then(|| CallSession::new(value.as_deref().and_then(|value| self.open(value))));
+        self.names.leave_session(&mut request, value.as_deref().filter(|_| call.is_none()));
         request.extensions_mut().insert(presented);
+        if let Some(call) = &call {
+            request.extensions_mut().insert(call.clone());
+        }
         let mut response = next.call(request).await?;
+        if let Some(cookie) = call.and_then(|call| self.wished(call.deed()))
+            && let Ok(line) = HeaderValue::from_str(&cookie.encoded().to_string())
+        {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
         let resign = *self.ring.load().active().id() != self.anchor;
         if resign || response.headers().contains_key(header::SET_COOKIE) {
             self.outbound(&mut response, resign);
         }
         Ok(response)
+    }
+
+    /// The session id in a cookie that is signed under the anchor's key.
+    fn open(&self, value: &str) -> Option<SessionId> {
+        let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session())).ok()?.into_owned();
+        SessionId::parse(verify(cookie, &self.anchor_key)?.value())
+    }
+
+    /// The cookie that a call's handler wants set, as actix-session would set it.
+    fn wished(&self, deed: Deed) -> Option<Cookie<'static>> {
+        match deed {
+            Deed::Leave => None,
+            Deed::Forget => Some(self.names.end_session(self.same_site)),
+            Deed::Set(id) => {
+                let mut cookie = self.names.end_session(self.same_site);
+                cookie.set_max_age(self.max_age);
+                let opened = Cookie::new(cookie.name().to_owned(), id.expose());
+                cookie.set_value(signed_value(opened, &self.anchor_key));
+                Some(cookie)
+            }
+        }
     }
 
     /// What session cookie there is, and whether it was signed under a key of the ring.
@@ -82,7 +127,7 @@ impl CookieKeys {
         let mut keys = std::iter::once(ring.active()).chain(ring.retired());
         let genuine = cookie.is_ok_and(|cookie| {
             let cookie = cookie.into_owned();
-            keys.any(|key| verify(&cookie, &cookie_key(key)).is_some())
+            keys.any(|key| verify(cookie.clone(), &cookie_key(key)).is_some())
         });
         if genuine { Judged::Genuine } else { Judged::Unknown }
     }
@@ -94,11 +139,11 @@ impl CookieKeys {
             return Some(value.to_owned());
         }
         let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session())).ok()?.into_owned();
-        if verify(&cookie, &self.anchor_key).is_some() {
+        if verify(cookie.clone(), &self.anchor_key).is_some() {
             return Some(value.to_owned());
         }
         let keys = std::iter::once(ring.active()).chain(ring.retired());
-        let opened = keys.map(cookie_key).find_map(|key| verify(&cookie, &key))?;
+        let opened = keys.map(cookie_key).find_map(|key| verify(cookie.clone(), &key))?;
         Some(sign(opened, &self.anchor_key))
     }
 
@@ -120,7 +165,7 @@ impl CookieKeys {
             return None;
         }
         cookie.unset_expires();
-        if let (Some(key), Some(opened)) = (key, verify(&cookie, &self.anchor_key)) {
+        if let (Some(key), Some(opened)) = (key, verify(cookie.clone(), &self.anchor_key)) {
             // Verifying gives the value alone; the attributes are those of the line.
             let opened = Cookie::build(opened.name().to_owned(), opened.value().to_owned()).finish();
             cookie.set_value(signed_value(opened, key));
@@ -145,11 +190,8 @@ fn cookie_key(key: &SealingKey) -> Key {
     Key::from(&*key.derive("session cookie"))
 }
 
-pub(super) fn verify(cookie: &Cookie<'static>, key: &Key) -> Option<Cookie<'static>> {
-    let name = cookie.name().to_owned();
-    let mut jar = CookieJar::new();
-    jar.add_original(cookie.clone());
-    jar.signed(key).get(&name)
+pub(super) fn verify(cookie: Cookie<'static>, key: &Key) -> Option<Cookie<'static>> {
+    CookieJar::new().signed(key).verify(cookie)
 }
 
 pub(super) fn signed_value(cookie: Cookie<'static>, key: &Key) -> String {

@@ -39,7 +39,7 @@ impl VisitorCookies {
         let cookie = Cookie::new(self.names.visitor().to_owned(), value);
         let ring = self.ring.load();
         let mut keys = std::iter::once(ring.active()).chain(ring.retired());
-        let opened = keys.find_map(|key| verify(&cookie, &visitor_key(key)))?;
+        let opened = keys.find_map(|key| verify(cookie.clone(), &visitor_key(key)))?;
         Visitor::parse(opened.value()).filter(|visitor| visitor.is_current(self.clock.now()))
     }
 

@@ -2,12 +2,12 @@
 //! exchange on it has come.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -109,18 +109,14 @@ impl Wire {
 
     /// Reads a piece to be kept; 0 bytes are the end.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.socket.poll_read_ready(cx))?;
-            self.unread.reserve(PIECE);
-            match self.socket.try_read_buf(&mut self.unread) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(0) => {
-                    self.gone = true;
-                    return Poll::Ready(Ok(0));
-                }
-                result => return Poll::Ready(result),
-            }
-        }
+        // Asked first, so that a connection that waits needs no buffer.
+        ready!(self.socket.poll_read_ready(cx))?;
+        self.unread.reserve(PIECE);
+        // After less than there was room for, this knows that there is no more, and the system is
+        // not asked once more only to hear so.
+        let read = ready!(pin!(self.socket.read_buf(&mut self.unread)).poll(cx))?;
+        self.gone |= read == 0;
+        Poll::Ready(Ok(read))
     }
 
     /// Hands on what comes next of the request. After its end: nothing until the client closes.

@@ -67,30 +67,37 @@ const FRAMING: &str = "the body decides its framing, so that two headers cannot 
 /// The lines of [`HOP_BY_HOP`] and one more table, found by name: every field of every message is
 /// looked up.
 pub(super) struct Index {
-    /// Those for one name, sorted by it.
-    exact: Vec<(&'static str, &'static Rule)>,
-    /// All others.
-    others: Vec<&'static Rule>,
+    /// Those for names that begin with one byte, under that byte. A line for one name stands
+    /// before those for many.
+    beginnings: Vec<Vec<&'static Rule>>,
+    /// Those for the ends of names.
+    endings: Vec<&'static Rule>,
 }
 
 impl Index {
     pub(super) fn new(table: &'static [Rule]) -> Self {
-        let (mut exact, mut others) = (Vec::new(), Vec::new());
+        let (mut beginnings, mut endings) = (vec![Vec::new(); 128], Vec::new());
         for rule in HOP_BY_HOP.iter().chain(table) {
             match rule.name {
-                Match::Exactly(name) => exact.push((name, rule)),
-                _ => others.push(rule),
+                Match::Exactly(text) | Match::StartingWith(text) => {
+                    let first = text.bytes().next().map_or(0, usize::from);
+                    if let Some(bucket) = beginnings.get_mut(first) {
+                        bucket.push(rule);
+                    }
+                }
+                Match::EndingWith(_) => endings.push(rule),
             }
         }
-        exact.sort_unstable_by_key(|(name, _)| *name);
-        Self { exact, others }
+        for bucket in &mut beginnings {
+            bucket.sort_by_key(|rule: &&Rule| !matches!(rule.name, Match::Exactly(_)));
+        }
+        Self { beginnings, endings }
     }
 
     fn find(&self, folded: &str) -> Option<&'static Rule> {
-        match self.exact.binary_search_by(|(name, _)| (*name).cmp(folded)) {
-            Ok(at) => self.exact.get(at).map(|(_, rule)| *rule),
-            Err(_) => self.others.iter().find(|rule| rule.is_for(folded)).copied(),
-        }
+        let first = folded.bytes().next().map(usize::from)?;
+        let bucket = self.beginnings.get(first).map_or(&[][..], Vec::as_slice);
+        bucket.iter().chain(&self.endings).find(|rule| rule.is_for(folded)).copied()
     }
 }
 
@@ -147,10 +154,10 @@ impl Rule {
 
 /// The options of `Connection`, folded. Options that name no field do no harm.
 fn nominated(inbound: &HeaderMap) -> Vec<String> {
-    inbound
+    let lines = inbound.get_all(CONNECTION);
+    lines
         .iter()
-        .filter(|(name, _)| fold(name.as_str()) == CONNECTION.as_str())
-        .flat_map(|(_, value)| elements(value.as_bytes()))
+        .flat_map(|value| elements(value.as_bytes()))
         .map(|option| fold(&String::from_utf8_lossy(option)).to_ascii_lowercase())
         .collect()
 }
@@ -159,7 +166,11 @@ fn nominated(inbound: &HeaderMap) -> Vec<String> {
 /// character of whatever is neither letter nor digit (`X.Real!IP`).
 fn fold(name: &str) -> Cow<'_, str> {
     let folds = |character: char| !character.is_ascii_alphanumeric() && character != '-';
-    if name.contains(folds) { Cow::Owned(name.replace(folds, "-")) } else { Cow::Borrowed(name) }
+    if name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') {
+        Cow::Owned(name.replace(folds, "-"))
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 /// The elements of a list (RFC 9110 section 5.6.1), without surrounding space; empty ones are left
