@@ -4,8 +4,9 @@
 //! break the signature to come near one.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use actix_web::cookie::{Cookie, CookieJar};
+use actix_web::cookie::{Cookie, CookieJar, SameSite};
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
 use actix_web::test::TestRequest;
 use arc_swap::ArcSwap;
@@ -15,7 +16,8 @@ use zeroize::Zeroizing;
 
 static KEYS: LazyLock<CookieKeys> = LazyLock::new(|| {
     let key = SealingKey::new(KeyId::parse("k").unwrap(), Zeroizing::new([7; 32]));
-    CookieKeys::new(CookieNames::new(false), Arc::new(ArcSwap::from_pointee(KeyRing::new([key]).unwrap())))
+    let ring = Arc::new(ArcSwap::from_pointee(KeyRing::new([key]).unwrap()));
+    CookieKeys::new(CookieNames::new(false), ring, SameSite::Strict, Duration::from_secs(3600))
 });
 
 /// A signed value as it is before percent-encoding.
