@@ -145,6 +145,8 @@ async fn an_invalid_answer_is_none_and_its_connection_is_not_used_again() {
     let stage = Stage::with(&[], |request| {
         let Some(head) = request.header("x-head") else { return RawAnswer::json(200, "\"mine\"") };
         let bytes = head.replace("~0", "\0").replace('~', "\r\n").replace("{MANY}", &"X: y\r\n".repeat(200));
+        let sizes = [("{256 KiB}", 256 << 10), ("{60 KiB}", 60 << 10)];
+        let bytes = sizes.iter().fold(bytes, |bytes, (mark, size)| bytes.replace(mark, &"y".repeat(*size)));
         RawAnswer::Bytes(bytes.into_bytes())
     })
     .await;
@@ -164,6 +166,12 @@ async fn an_invalid_answer_is_none_and_its_connection_is_not_used_again() {
         stage.ask("GET /v2/x", &format!("X-Head: {head}\r\n")).assert_problem(502, "upstream_invalid");
         assert_eq!(stage.ask("GET /v2/x", "").text(), "\"mine\"", "{head}");
     }
+    // A head has its bound, and a large one is below it.
+    let head = "HTTP/1.1 200 OK~X: {256 KiB}~Content-Length: 2~~{}";
+    stage.ask("GET /v2/x", &format!("X-Head: {head}\r\n")).assert_problem(502, "upstream_invalid");
+    let head = "HTTP/1.1 200 OK~X: {60 KiB}~Content-Length: 2~~{}";
+    let answer = stage.ask("GET /v2/x", &format!("X-Head: {head}\r\n"));
+    assert_eq!((answer.status.as_u16(), answer.header("x").len()), (200, 60 << 10));
     let extra = "HTTP/1.1 200 OK~Content-Length: 2~~{}HTTP/1.1 200 OK~Content-Length: 6~~\"evil\"";
     for _ in 0..4 {
         let answer = stage.ask("GET /v2/x", &format!("X-Head: {extra}\r\n"));
