@@ -92,7 +92,9 @@ class Stage:
             "SERVER__ADMIN_LISTEN": "", "SERVER__DRAIN_DELAY": "0s", "SERVER__SHUTDOWN_GRACE": "1s",
             "STORE__URL": "memory:", "WHISK__CLIENT_ID": "client", "WHISK__CLIENT_SECRET": "not-a-secret",
             "WHISK__LOGIN_URL": url, "WHISK__API_URL": url, **settings}
-        environment = os.environ | {f"WHISK_BFF__{key}": value for key, value in values.items()}
+        # As the files in deploy/ have it.
+        environment = os.environ | {"MIMALLOC_PURGE_DELAY": "100"}
+        environment |= {f"WHISK_BFF__{key}": value for key, value in values.items()}
         self.log = open(f"{self.scratch}/log", "w+b")
         self.broker = subprocess.Popen([binary, "serve"], env=environment, stdout=self.log, stderr=self.log)
         for _ in range(200):
