@@ -107,16 +107,17 @@ impl Routes {
     }
 
     /// A name counts as any server on the way might read it: `;` as a separator, decoded up to
-    /// twice, in any case.
+    /// twice, in any case, whatever white space or control characters are around it.
     fn has_forbidden_parameter(&self, query: &str) -> bool {
         query.split(['&', ';']).any(|parameter| {
             let name = parameter.split('=').next().unwrap_or_default().replace('+', " ");
             let once = decode(name.as_bytes());
             let twice = decode(&once);
             [&once, &twice].into_iter().any(|name| {
-                self.forbidden_query
-                    .iter()
-                    .any(|forbidden| name.trim_ascii().eq_ignore_ascii_case(forbidden.as_bytes()))
+                let name = String::from_utf8_lossy(name);
+                let name =
+                    name.trim_matches(|character: char| character.is_whitespace() || character.is_control());
+                self.forbidden_query.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
             })
         })
     }

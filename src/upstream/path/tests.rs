@@ -184,6 +184,8 @@ fn a_query_parameter_that_carries_a_token_is_refused() {
         "%61ccess_token=x",
         "+access_token=x",
         "access_token%20=x",
+        "%0d%0aaccess_token%0B",
+        "access_token%C2%A0=x",
         "token=x",
         "&&token=&",
     ] {
