@@ -27,7 +27,7 @@ pub(super) fn carry(inbound: &HeaderMap, filter: &Filter, outbound: &mut HeaderM
 }
 
 /// `version "-" trace-id "-" parent-id "-" trace-flags`, in lower case. A version above ours may
-/// go on after another `-`.
+/// go on after another `-`, in letters that any reader takes.
 fn is_valid(value: &[u8]) -> bool {
     let Some((known, rest)) = value.split_at_checked(LENGTH) else { return false };
     let mut parts = known.split(|byte| *byte == b'-');
@@ -38,7 +38,7 @@ fn is_valid(value: &[u8]) -> bool {
         return false;
     };
     let ends = if version == b"00" { rest.is_empty() } else { matches!(rest.first(), None | Some(b'-')) };
-    ends && version != b"ff" && !is_zero(trace) && !is_zero(parent)
+    ends && rest.iter().all(u8::is_ascii_graphic) && version != b"ff" && !is_zero(trace) && !is_zero(parent)
 }
 
 fn is_hex(byte: &u8) -> bool {

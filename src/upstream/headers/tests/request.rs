@@ -281,6 +281,7 @@ fn a_valid_trace_is_carried_and_a_spoilt_one_begun_anew() {
         "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-extra",
         "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-of another",
         "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-011",
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
         "0-04bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
