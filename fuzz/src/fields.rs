@@ -42,7 +42,7 @@ pub(crate) fn plainly_nominated(inbound: &HeaderMap) -> Vec<String> {
     values
         .filter(|value| !value.as_bytes().contains(&b'"'))
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(|option| fold(String::from_utf8_lossy(option).trim()))
+        .map(|option| fold(String::from_utf8_lossy(option).trim_ascii()))
         .collect()
 }
 
