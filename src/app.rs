@@ -10,6 +10,7 @@ mod shutdown;
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,9 +29,9 @@ use crate::oauth;
 use crate::server::auth::anonymous::AnonymousAccess;
 use crate::server::auth::login::CookieSetting;
 use crate::server::{
-    Admission, BodyLimits, Bounds, Capacity, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding,
-    Lifecycle, Limits, Patience, Reception, TrustedProxies, VisitorCookies, admin, keep_reader, listen,
-    session_middleware,
+    Admission, BodyLimits, Bounds, Calls, Capacity, CookieKeys, CookieNames, CsrfGate, Envelope, Forwarding,
+    Lifecycle, Limits, Pages, Patience, Reception, TrustedProxies, VisitorCookies, admin, keep_reader,
+    listen, session_middleware,
 };
 use crate::settings::{self, SameSite, Settings};
 use crate::store::{MeasuredStore, Store, StoreError};
@@ -44,12 +45,12 @@ pub struct Surroundings {
     /// Tells the time.
     pub clock: SharedClock,
     /// Pages beside the broker's own routes.
-    pub pages: Option<fn(&mut web::ServiceConfig)>,
+    pub pages: Pages,
 }
 
 impl Default for Surroundings {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), pages: None }
+        Self { clock: Arc::new(SystemClock), pages: Pages::NONE }
     }
 }
 
@@ -235,10 +236,24 @@ impl Application {
         let door = door::Door::of(&listener).map_err(StartError::Server)?;
         let max_age = lifetimes.cookie_max_age();
         let admission = Admission::new(Arc::clone(&routes), gate.clone(), settings.forward.max_body);
-        let reception =
-            Reception::new(envelope.clone(), cookie_keys.clone(), admission.clone(), limits.clone());
+        let reception = Reception::new(envelope.clone());
         let grace = settings.server.shutdown_grace;
-        let public = listen(listener, settings.server.workers, grace, bounds, reception, move || {
+        let calls = {
+            let (envelope, cookies, admission) = (envelope.clone(), cookie_keys.clone(), admission.clone());
+            let (broker, limits, pages) = (broker.clone(), limits.clone(), pages.paths);
+            move || {
+                Rc::new(Calls {
+                    envelope: envelope.clone(),
+                    cookies: cookies.clone(),
+                    admission: admission.clone(),
+                    broker: broker.clone(),
+                    limits: limits.clone(),
+                    forwarding: forwarding(forwarders.take()),
+                    pages,
+                })
+            }
+        };
+        let public = listen(listener, settings.server.workers, grace, bounds, reception, calls, move || {
             // Handed to each request, so that it must be cheap to hand on.
             let (envelope, cookie_keys) = (Arc::new(envelope.clone()), Arc::new(cookie_keys.clone()));
             let session = session_middleware(&names, cookie_keys.key(), same_site, max_age);
@@ -251,7 +266,6 @@ impl Application {
                 .app_data(web::Data::new(cookies.clone()))
                 .app_data(web::Data::new(public_metrics.clone()))
                 .app_data(web::Data::new(public_limits.clone()))
-                .app_data(web::Data::new(forwarding(forwarders.take())))
                 .wrap(session)
                 .wrap(from_fn(move |request, next| {
                     let cookie_keys = Arc::clone(&cookie_keys);
@@ -262,7 +276,7 @@ impl Application {
                     async move { envelope.wrap(request, next).await }
                 }))
                 .wrap(from_fn(keep_reader))
-                .configure(pages.unwrap_or(|_| ()))
+                .configure(pages.configure)
                 .configure(crate::routes::configure)
         })
         .map_err(StartError::Server)?;

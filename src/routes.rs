@@ -7,12 +7,14 @@
 //! | `GET /auth/session` | tells an application who is logged in, and never a token |
 //! | `POST /auth/logout` | POST, so that no image or link logs anybody out |
 //! | `POST /auth/anonymous` | POST, since it creates a user at Whisk; 404 unless `anonymous.enabled` |
-//! | everything else | forwarded where `forward.routes` has it, else 404 |
+//! | everything else | a call: forwarded where `forward.routes` has it, else 404 ([`Calls`]) |
 
 use actix_web::{HttpResponse, guard, web};
 
+#[cfg(doc)]
+use crate::server::Calls;
 use crate::server::auth::{anonymous, callback, login, logout, session};
-use crate::server::{Problem, forward};
+use crate::server::{Problem, elsewhere};
 
 /// Adds the routes.
 pub fn configure(config: &mut web::ServiceConfig) {
@@ -22,7 +24,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .service(resource("/auth/session", web::get().to(session::session), "GET"))
         .service(resource("/auth/logout", web::post().to(logout::logout), "POST"))
         .service(resource("/auth/anonymous", web::post().to(anonymous::anonymous), "POST"))
-        .default_service(web::to(forward));
+        .default_service(web::to(elsewhere));
 }
 
 /// One path with one method; any other method is told which.

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use actix_web::cookie::{Cookie, CookieJar, SameSite};
-use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue};
+use actix_web::http::header::{COOKIE, HeaderValue};
 use actix_web::test::TestRequest;
 use arc_swap::ArcSwap;
 use whisk_bff::crypto::{KeyId, KeyRing, SealingKey};
@@ -20,26 +20,28 @@ static KEYS: LazyLock<CookieKeys> = LazyLock::new(|| {
     CookieKeys::new(CookieNames::new(false), ring, SameSite::Strict, Duration::from_secs(3600))
 });
 
+/// A session's id.
+const ID: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
 /// A signed value as it is before percent-encoding.
 static GENUINE: LazyLock<String> = LazyLock::new(|| {
     let mut jar = CookieJar::new();
-    jar.signed_mut(&KEYS.key()).add(Cookie::new("whisk", "an id"));
+    jar.signed_mut(&KEYS.key()).add(Cookie::new("whisk", ID));
     jar.get("whisk").unwrap().value().to_owned()
 });
 
 pub(crate) fn run(input: &[u8]) {
     let names = CookieNames::new(false);
     let lines = lines(input);
-    let headers = request(&lines);
-    let presented = names.read(&headers);
+    let presented = names.read(bytes(&lines));
     let session = presented.session();
 
     // Order says nothing, nor how a browser splits what it sends.
     let reversed: Vec<_> = lines.iter().rev().cloned().collect();
-    assert_eq!(names.read(&request(&reversed)).session(), session);
+    assert_eq!(names.read(bytes(&reversed)).session(), session);
     let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
     let joined = HeaderValue::from_bytes(&joined).unwrap();
-    assert_eq!(names.read(&request(std::slice::from_ref(&joined))).session(), session);
+    assert_eq!(names.read([joined.as_bytes()]).session(), session);
 
     let text = String::from_utf8_lossy(joined.as_bytes());
     match session {
@@ -48,7 +50,11 @@ pub(crate) fn run(input: &[u8]) {
         Presented::Absent => assert!(!ascii_pairs(&joined).any(|pair| pair.starts_with("whisk="))),
         Presented::Conflicting => assert!(text.matches("whisk").count() >= 2),
     }
-    if KEYS.judge(&headers) == Judged::Genuine {
+    assert_eq!(names.read_session(bytes(&lines)), *session);
+    let judged = KEYS.judge(bytes(&lines));
+    assert_eq!(judged == Judged::Absent, *session == Presented::Absent);
+    if let Judged::Genuine(id) = judged {
+        assert_eq!(id.expose(), ID);
         let Presented::One(value) = session else { panic!("{session:?} is taken for genuine") };
         let cookie = Cookie::parse_encoded(format!("whisk={value}")).unwrap();
         assert_eq!(cookie.value(), GENUINE.as_str(), "{value:?} is taken for genuine");
@@ -56,7 +62,7 @@ pub(crate) fn run(input: &[u8]) {
 
     // What is handed on is that one cookie, or none.
     let mut handed_on = TestRequest::default().to_srv_request();
-    handed_on.headers_mut().clone_from(&headers);
+    lines.iter().for_each(|line| handed_on.headers_mut().append(COOKIE, line.clone()));
     let value = match session {
         Presented::One(value) => Some(value.as_str()),
         Presented::Absent | Presented::Conflicting => None,
@@ -90,10 +96,6 @@ fn lines(input: &[u8]) -> Vec<HeaderValue> {
         .collect()
 }
 
-fn request(lines: &[HeaderValue]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for line in lines {
-        headers.append(COOKIE, line.clone());
-    }
-    headers
+fn bytes(lines: &[HeaderValue]) -> impl Iterator<Item = &[u8]> {
+    lines.iter().map(HeaderValue::as_bytes)
 }

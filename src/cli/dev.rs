@@ -48,7 +48,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 
         print(&welcome(options, &origin, &sandbox.url()))?;
         drop(reserved);
-        let surroundings = Surroundings { pages: Some(sample_page::configure), ..Surroundings::default() };
+        let surroundings = Surroundings { pages: sample_page::PAGES, ..Surroundings::default() };
         serve(Application::build(settings, surroundings).await?).await
     })
 }

@@ -1,12 +1,12 @@
 //! The checks of a call that need no more than its head: route, method, CSRF gate.
 //!
-//! They are asked by the handler, and before it for a call that waits for `100 Continue`: one that
-//! will be refused must hear so before it sends its body (RFC 9110 section 10.1.1).
+//! A call that waits for `100 Continue` and will be refused must hear so before it sends its body
+//! (RFC 9110 section 10.1.1): that is sent where the body is first read, behind these checks.
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, HeaderMap};
-use actix_web::http::{Method, Uri};
+use http::header::{self, HeaderMap};
+use http::{Method, Uri};
 
 use super::csrf::CsrfGate;
 use super::problem::Problem;

@@ -5,10 +5,8 @@
 //! id into the map `{"id": …}` and back, and reads and writes nothing. What the id names is the
 //! business of the token vault.
 //!
-//! It sees what is below `/auth/`. A call that is forwarded reads its cookie without it, see
-//! [`layer`].
-
-mod layer;
+//! It sees the broker's own routes. A call only asks which session it belongs to, and nearly never
+//! changes the cookie: [`CookieKeys`](super::CookieKeys) verifies and sets it for [`super::calls`].
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -19,10 +17,7 @@ use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Key, SameSite};
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
-
-pub use layer::SessionLayer;
-pub(super) use layer::{CallSession, Deed, is_kept};
+use actix_web::{FromRequest, HttpRequest};
 
 use super::cookies::CookieNames;
 use crate::model::SessionId;
@@ -73,9 +68,9 @@ pub fn session_middleware(
     key: Key,
     same_site: SameSite,
     max_age: std::time::Duration,
-) -> SessionLayer {
+) -> SessionMiddleware<IdStore> {
     let max_age = CookieDuration::try_from(max_age).unwrap_or(CookieDuration::days(365));
-    let kept = SessionMiddleware::builder(IdStore, key)
+    SessionMiddleware::builder(IdStore, key)
         .cookie_name(names.session().to_owned())
         .cookie_path("/".to_owned())
         .cookie_secure(names.secure())
@@ -83,20 +78,13 @@ pub fn session_middleware(
         .cookie_same_site(same_site)
         .cookie_content_security(CookieContentSecurity::Signed)
         .session_lifecycle(PersistentSession::default().session_ttl(max_age))
-        .build();
-    SessionLayer(kept)
+        .build()
 }
 
 /// The session that a browser names, which may or may not exist.
 pub struct BrowserSession {
-    keeper: Keeper,
+    session: Session,
     id: Option<SessionId>,
-}
-
-/// Who writes the cookie.
-enum Keeper {
-    ActixSession(Session),
-    Call(CallSession),
 }
 
 impl BrowserSession {
@@ -107,34 +95,14 @@ impl BrowserSession {
 
     /// Gives the browser the cookie of a new session.
     pub fn begin(&self, id: &SessionId) {
-        if let Keeper::ActixSession(session) = &self.keeper {
-            session.renew();
-        }
-        self.put(id);
-    }
-
-    /// Gives the browser its cookie anew, with the whole `Max-Age`.
-    pub fn renew(&self) {
-        if let Some(id) = &self.id {
-            self.put(id);
-        }
+        self.session.renew();
+        // A text always serialises.
+        drop(self.session.insert(ID, id.expose()));
     }
 
     /// Takes the cookie away, if there is a genuine one.
     pub fn forget(&self) {
-        match &self.keeper {
-            Keeper::ActixSession(session) => session.purge(),
-            Keeper::Call(call) if self.id.is_some() => call.wish(Deed::Forget),
-            Keeper::Call(_) => {}
-        }
-    }
-
-    fn put(&self, id: &SessionId) {
-        match &self.keeper {
-            // A text always serialises.
-            Keeper::ActixSession(session) => drop(session.insert(ID, id.expose())),
-            Keeper::Call(call) => call.wish(Deed::Set(id.clone())),
-        }
+        self.session.purge();
     }
 }
 
@@ -149,12 +117,8 @@ impl FromRequest for BrowserSession {
     type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let call = request.extensions().get::<CallSession>().cloned();
-        if let Some(call) = call {
-            return ready(Ok(Self { id: call.id.clone(), keeper: Keeper::Call(call) }));
-        }
         let session = request.get_session();
         let id = session.get::<String>(ID).ok().flatten().and_then(|text| SessionId::parse(&text));
-        ready(Ok(Self { keeper: Keeper::ActixSession(session), id }))
+        ready(Ok(Self { session, id }))
     }
 }

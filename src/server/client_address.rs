@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use actix_web::http::header::HeaderMap;
+use http::HeaderMap;
 use ipnet::IpNet;
 
 /// The proxies of one deployment.
@@ -79,6 +79,7 @@ fn chain(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let noted = |name: &str| -> Vec<String> {
         headers
             .get_all(name)
+            .iter()
             .flat_map(|line| line.to_str().unwrap_or_default().split(',').map(str::trim).map(str::to_owned))
             .collect()
     };
@@ -111,7 +112,7 @@ fn address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use http::header::{HeaderName, HeaderValue};
 
     use super::*;
 

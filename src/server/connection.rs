@@ -17,6 +17,7 @@ mod turn;
 mod wire;
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -31,11 +32,13 @@ use futures_util::future::FusedFuture;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::calls::Calls;
 use alarm::Alarm;
 use goodbye::Manner;
 pub use head::Fault;
+pub(super) use head::MAX_HEAD;
 use head::{Head, Search};
-pub(super) use turn::{Link, Turn};
+pub(super) use turn::{CallTurn, Link, Turn};
 use wire::Wire;
 
 /// What a handler that reads a body has, beyond the client's time to send it, to say that it did
@@ -62,11 +65,12 @@ pub enum Refusal {
     Slow,
 }
 
-/// Serves a connection until it ends. `refuse` words the answer to what is no request, of which
-/// the first bytes are given.
+/// Serves a connection until it ends: calls by `calls`, all else by `service`. `refuse` words the
+/// answer to what is no request, of which the first bytes are given.
 pub(super) async fn serve<S>(
     socket: TcpStream,
     peer: SocketAddr,
+    calls: Rc<Calls>,
     service: Rc<S>,
     refuse: impl Fn(Refusal, &[u8]) -> Bytes,
     patience: Patience,
@@ -80,16 +84,23 @@ pub(super) async fn serve<S>(
     let mut spare = patience.head;
     loop {
         let until = Instant::now() + spare;
-        match next_head(&wire, &mut alarm, until, patience.head, closing.as_mut()).await {
-            Ok(head) => wire.borrow_mut().begin(&head),
+        let head = match next_head(&wire, &mut alarm, until, patience.head, closing.as_mut()).await {
+            Ok(head) => head,
             Err(None) => return,
             Err(Some(refusal)) => {
                 let answer = refuse(refusal, &wire.borrow().unread);
                 return goodbye::say(&wire, &mut alarm, &answer).await;
             }
-        }
-        let turn = service.call((Turn(Rc::clone(&wire)), Some(peer)));
-        match take_turn(Box::pin(turn), &wire, &mut alarm, patience).await {
+        };
+        let is_call = wire.borrow_mut().begin(&head, |target| calls.takes(target));
+        let over = if is_call {
+            let turn = Rc::clone(&calls).serve(CallTurn(Rc::clone(&wire)), peer.ip());
+            take_turn(Box::pin(turn), &wire, &mut alarm, patience).await
+        } else {
+            let turn = service.call((Turn(Rc::clone(&wire)), Some(peer)));
+            take_turn(Box::pin(turn), &wire, &mut alarm, patience).await
+        };
+        match over {
             Some(manner) => return goodbye::part(&wire, &mut alarm, manner).await,
             None => spare = patience.keep_alive,
         }
@@ -143,8 +154,8 @@ fn look(search: &mut Search, wire: &mut Wire) -> Result<Option<Head>, Fault> {
 }
 
 /// Lets the HTTP layer take its turn. `None`: the connection is ready for the next.
-async fn take_turn(
-    mut turn: Pin<Box<impl Future<Output = Result<(), DispatchError>>>>,
+async fn take_turn<E: Display>(
+    mut turn: Pin<Box<impl Future<Output = Result<(), E>>>>,
     wire: &RefCell<Wire>,
     alarm: &mut Alarm,
     patience: Patience,

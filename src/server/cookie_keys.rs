@@ -5,7 +5,7 @@
 //! and a cookie that goes out is signed under the ring's active key. While the ring holds only
 //! the key that actix-session started with, no cookie is signed anew.
 //!
-//! The cookie of a call, which actix-session does not see, is verified and set here.
+//! The cookie of a call, which actix-session does not see, is verified and made here.
 
 use std::sync::Arc;
 
@@ -18,7 +18,6 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use arc_swap::ArcSwap;
 
-use super::browser_session::{CallSession, Deed, is_kept};
 use super::cookies::{CookieNames, Presented};
 use crate::crypto::{KeyId, KeyRing, SealingKey};
 use crate::model::SessionId;
@@ -69,24 +68,15 @@ impl CookieKeys {
         mut request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<B>, Error> {
-        let presented = self.names.read(request.headers());
+        let lines = request.headers().get_all(header::COOKIE);
+        let presented = self.names.read(lines.map(HeaderValue::as_bytes));
         let value = match presented.session() {
             Presented::One(value) => self.inbound(value),
             Presented::Absent | Presented::Conflicting => None,
         };
-        let call = (!is_kept(request.uri().path()))
-            .then(|| CallSession::new(value.as_deref().and_then(|value| self.open(value))));
-        self.names.leave_session(&mut request, value.as_deref().filter(|_| call.is_none()));
+        self.names.leave_session(&mut request, value.as_deref());
         request.extensions_mut().insert(presented);
-        if let Some(call) = &call {
-            request.extensions_mut().insert(call.clone());
-        }
         let mut response = next.call(request).await?;
-        if let Some(cookie) = call.and_then(|call| self.wished(call.deed()))
-            && let Ok(line) = HeaderValue::from_str(&cookie.encoded().to_string())
-        {
-            response.headers_mut().append(header::SET_COOKIE, line);
-        }
         let resign = *self.ring.load().active().id() != self.anchor;
         if resign || response.headers().contains_key(header::SET_COOKIE) {
             self.outbound(&mut response, resign);
@@ -100,36 +90,32 @@ impl CookieKeys {
         SessionId::parse(verify(cookie, &self.anchor_key)?.value())
     }
 
-    /// The cookie that a call's handler wants set, as actix-session would set it.
-    fn wished(&self, deed: Deed) -> Option<Cookie<'static>> {
-        match deed {
-            Deed::Leave => None,
-            Deed::Forget => Some(self.names.end_session(self.same_site)),
-            Deed::Set(id) => {
-                let mut cookie = self.names.end_session(self.same_site);
-                cookie.set_max_age(self.max_age);
-                let opened = Cookie::new(cookie.name().to_owned(), id.expose());
-                cookie.set_value(signed_value(opened, &self.anchor_key));
-                Some(cookie)
+    /// Which session a call's `Cookie` lines name.
+    pub fn judge<'a>(&self, lines: impl IntoIterator<Item = &'a [u8]>) -> Judged {
+        match self.names.read_session(lines) {
+            Presented::Absent => Judged::Absent,
+            Presented::Conflicting => Judged::Unknown,
+            Presented::One(value) => {
+                let id = self.inbound(&value).and_then(|value| self.open(&value));
+                id.map_or(Judged::Unknown, Judged::Genuine)
             }
         }
     }
 
-    /// What session cookie there is, and whether it was signed under a key of the ring.
-    pub fn judge(&self, headers: &header::HeaderMap) -> Judged {
-        let value = match self.names.read(headers).session().clone() {
-            Presented::Absent => return Judged::Absent,
-            Presented::Conflicting => return Judged::Unknown,
-            Presented::One(value) => value,
-        };
-        let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session()));
-        let ring = self.ring.load();
-        let mut keys = std::iter::once(ring.active()).chain(ring.retired());
-        let genuine = cookie.is_ok_and(|cookie| {
-            let cookie = cookie.into_owned();
-            keys.any(|key| verify(cookie.clone(), &cookie_key(key)).is_some())
-        });
-        if genuine { Judged::Genuine } else { Judged::Unknown }
+    /// `Set-Cookie` for a call's session, as actix-session would set it, with the whole `Max-Age`.
+    pub(super) fn renewal(&self, id: &SessionId) -> String {
+        let mut cookie = self.names.end_session(self.same_site);
+        cookie.set_max_age(self.max_age);
+        let opened = Cookie::new(cookie.name().to_owned(), id.expose());
+        let active = self.ring.load();
+        let key = (*active.active().id() != self.anchor).then(|| cookie_key(active.active()));
+        cookie.set_value(signed_value(opened, key.as_ref().unwrap_or(&self.anchor_key)));
+        cookie.encoded().to_string()
+    }
+
+    /// `Set-Cookie` that takes a call's session away from the browser.
+    pub(super) fn removal(&self) -> String {
+        self.names.end_session(self.same_site).encoded().to_string()
     }
 
     /// The cookie's value under the anchor's key.
@@ -175,14 +161,14 @@ impl CookieKeys {
 }
 
 /// What a session cookie is worth before anybody is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
     /// There is none.
     Absent,
     /// It is not ours.
     Unknown,
     /// We set it; its session may have ended.
-    Genuine,
+    Genuine(SessionId),
 }
 
 /// A key of its own for cookies, from a sealing key.

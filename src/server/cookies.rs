@@ -8,7 +8,7 @@
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 
 use crate::login::{Binding, LOGIN_LIFETIME};
 use crate::model::{Digest, Timestamp};
@@ -80,17 +80,20 @@ impl CookieNames {
     }
 
     /// Reads all `Cookie` lines.
-    pub fn read(&self, headers: &HeaderMap) -> PresentedCookies {
+    pub fn read<'a>(&self, lines: impl IntoIterator<Item = &'a [u8]>) -> PresentedCookies {
         let mut presented = PresentedCookies::default();
-        for line in headers.get_all(header::COOKIE) {
-            // Our own cookies are ASCII; a piece that is not UTF-8 is none of them.
-            for pair in line.as_bytes().split(|byte| *byte == b';') {
-                let Some((name, value)) =
-                    std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('='))
-                else {
-                    continue;
-                };
-                self.take_in(&mut presented, name.trim(), value.trim());
+        for (name, value) in lines.into_iter().flat_map(pairs) {
+            self.take_in(&mut presented, name, value);
+        }
+        presented
+    }
+
+    /// Reads what all `Cookie` lines say of the session, and nothing else.
+    pub fn read_session<'a>(&self, lines: impl IntoIterator<Item = &'a [u8]>) -> Presented {
+        let mut presented = Presented::default();
+        for (name, value) in lines.into_iter().flat_map(pairs) {
+            if name == self.session {
+                presented.take_in(value);
             }
         }
         presented
@@ -162,6 +165,13 @@ impl CookieNames {
             .max_age(max_age)
             .finish()
     }
+}
+
+/// The cookies of one line. Our own are ASCII; a piece that is not UTF-8 is none of them.
+fn pairs(line: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    let pieces = line.split(|byte| *byte == b';');
+    let pairs = pieces.filter_map(|piece| std::str::from_utf8(piece).ok()?.split_once('='));
+    pairs.map(|(name, value)| (name.trim(), value.trim()))
 }
 
 impl Presented {

@@ -6,7 +6,7 @@
 //! `same-origin` passes. Answers of the API share our origin, so nothing of it may be loaded as a
 //! document, a frame, a script or a worker.
 
-use actix_web::http::header::{HeaderMap, ORIGIN};
+use http::header::{HeaderMap, ORIGIN};
 
 use super::problem::Problem;
 use crate::telemetry::{CsrfReason, Metrics, Outcome, SecurityKind};
@@ -42,7 +42,7 @@ impl CsrfGate {
     pub fn admit_login(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let prefetch = ["sec-purpose", "purpose", "x-purpose", "x-moz"]
             .iter()
-            .flat_map(|name| headers.get_all(*name))
+            .flat_map(|name| headers.get_all(*name).iter())
             .any(|purpose| {
                 let purpose = String::from_utf8_lossy(purpose.as_bytes()).to_ascii_lowercase();
                 ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word))
@@ -107,7 +107,7 @@ const EMBEDDING: [&[u8]; 13] = [
 
 /// Whether any line of the field is one of these words.
 fn any(headers: &HeaderMap, name: &str, words: &[&[u8]]) -> bool {
-    headers.get_all(name).any(|value| words.contains(&value.as_bytes()))
+    headers.get_all(name).iter().any(|value| words.contains(&value.as_bytes()))
 }
 
 fn present(headers: &HeaderMap, name: &str) -> bool {
@@ -116,7 +116,7 @@ fn present(headers: &HeaderMap, name: &str) -> bool {
 
 /// The value of a field that stands once. One that stands twice says nothing.
 fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let mut values = headers.get_all(name);
+    let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(value.as_bytes()),
         _ => None,

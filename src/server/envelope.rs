@@ -1,29 +1,25 @@
 //! What is the same for every request: its id, the checks before all others, the headers that
-//! every answer carries, its line in the log, and an answer even where the code has a bug.
+//! every answer carries, and its line in the log.
+//!
+//! Two kinds of requests pass here: calls ([`super::calls`]) and the broker's own routes
+//! ([`own`]).
+
+mod own;
 
 use std::cell::Cell;
-use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::str::FromStr;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{RequestHead, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::uri::Authority;
-use actix_web::http::{ConnectionType, Method, StatusCode, Uri, Version};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse};
-use bytes::Bytes;
-use futures_util::FutureExt;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Uri};
 use uuid::Uuid;
 
 use super::client_address::TrustedProxies;
 use super::lifecycle::Lifecycle;
 use super::notes::Notes;
-use super::problem::{ERROR_HEADER, Problem};
+use super::problem::Problem;
 use crate::settings::PublicUrl;
 use crate::telemetry::{Metrics, Outcome, RequestLine, SecurityKind};
 
@@ -67,94 +63,30 @@ impl Envelope {
         Self { public_url, proxies, lifecycle, metrics }
     }
 
-    /// The middleware.
-    ///
-    /// # Errors
-    /// None: what goes wrong inside is answered here.
-    pub async fn wrap<B: MessageBody + 'static>(
-        &self,
-        request: ServiceRequest,
-        next: Next<B>,
-    ) -> Result<ServiceResponse<BoxBody>, Error> {
-        let (exchange, client) = self.meet(request.head(), request.peer_addr());
-        let notes = exchange.notes.clone();
-        request.extensions_mut().insert(notes);
-        request.extensions_mut().insert(client);
-
-        if let Err(problem) = self.admit(request.method(), request.uri(), request.headers()) {
-            problem.tell(&exchange.id, exchange.client);
-            let response = request.into_response(problem.respond(&exchange.id));
-            return Ok(self.finish(response, exchange));
-        }
-        // A bug in a handler costs its own request, not the connection's neighbours.
-        match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-            Ok(Ok(response)) => {
-                let response = render(response.map_into_boxed_body(), &exchange);
-                Ok(self.finish(response, exchange))
-            }
-            Ok(Err(error)) => {
-                let problem = error.as_error::<Problem>().cloned();
-                let problem = problem.unwrap_or(Problem::new(Outcome::InternalError));
-                Err(self.lost(&exchange, &problem))
-            }
-            Err(_) => Err(self.lost(&exchange, &Problem::new(Outcome::InternalError))),
-        }
-    }
-
-    /// Answers a request of which no more than the head is wanted.
-    pub(super) fn refuse_early(&self, request: &actix_http::Request, problem: &Problem) -> HttpResponse {
-        let (exchange, _) = self.meet(request.head(), request.peer_addr());
-        problem.tell(&exchange.id, exchange.client);
-        let mut response = problem.respond(&exchange.id);
-        response.head_mut().set_connection_type(ConnectionType::Close);
-        self.complete_headers(response.headers_mut());
-        exchange.report(problem.status().as_u16(), problem.code(), 0);
-        response
-    }
-
     /// Who sent a request.
-    pub(super) fn client(&self, head: &RequestHead, peer: Option<SocketAddr>) -> Client {
-        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+    pub(super) fn client(&self, headers: &HeaderMap, peer: IpAddr) -> Client {
         Client {
             request_id: Uuid::now_v7(),
             peer,
-            address: self.proxies.client(peer, &head.headers),
+            address: self.proxies.client(peer, headers),
             trusted: self.proxies.trusts(peer),
         }
     }
 
-    /// Answers what is no request: the handlers' layer never saw it.
-    pub(super) fn refuse_unread(
-        &self,
-        problem: &Problem,
-        method: Method,
-        uri: Uri,
-        peer: SocketAddr,
-    ) -> HttpResponse {
-        let mut head = RequestHead::default();
-        (head.method, head.uri) = (method, uri);
-        let (exchange, _) = self.meet(&head, Some(peer));
-        let mut response = problem.respond(&exchange.id);
-        self.complete_headers(response.headers_mut());
-        exchange.report(problem.status().as_u16(), problem.code(), 0);
-        response
-    }
-
     /// Notes what a request's head tells.
-    fn meet(&self, head: &RequestHead, peer: Option<SocketAddr>) -> (Exchange, Client) {
-        let client = self.client(head, peer);
-        let exchange = Exchange {
+    pub(super) fn meet(&self, method: &Method, uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Exchange {
+        let client = self.client(headers, peer);
+        Exchange {
             id: client.request_id.simple().to_string(),
-            method: head.method.clone(),
-            uri: head.uri.clone(),
-            user_agent: head.headers.get(header::USER_AGENT).cloned(),
-            client: client.address,
+            method: method.clone(),
+            uri: uri.clone(),
+            user_agent: headers.get(header::USER_AGENT).cloned(),
+            client,
             begun: Instant::now(),
             notes: Notes::default(),
             metrics: self.metrics.clone(),
             reported: Cell::new(false),
-        };
-        (exchange, client)
+        }
     }
 
     /// The checks that come before a route is looked for.
@@ -178,91 +110,53 @@ impl Envelope {
             Some(authority) => Some(authority.as_str()),
             None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
         };
-        let named = named
-            .filter(|text| is_host(text))
-            .and_then(|text| Authority::from_str(text).ok())
-            .ok_or(Problem::new(Outcome::BadRequest))?;
-        if !self.is_ours(&named) {
-            return Err(Problem::new(Outcome::WrongHost).told(SecurityKind::HostRejected, None));
+        let named = named.filter(|text| is_host(text)).ok_or(Problem::new(Outcome::BadRequest))?;
+        if self.is_ours(named) {
+            return Ok(());
         }
-        Ok(())
+        // Another's, if it is one at all.
+        Authority::from_str(named).map_err(|_| Problem::new(Outcome::BadRequest))?;
+        Err(Problem::new(Outcome::WrongHost).told(SecurityKind::HostRejected, None))
     }
 
-    fn is_ours(&self, named: &Authority) -> bool {
-        if named.as_str().contains('@') {
-            return false;
-        }
+    fn is_ours(&self, named: &str) -> bool {
         let ours = self.public_url.authority();
         let default_port = if self.public_url.secure() { ":443" } else { ":80" };
-        let named = named.as_str();
         named.eq_ignore_ascii_case(ours)
             || named.strip_suffix(default_port).is_some_and(|host| host.eq_ignore_ascii_case(ours))
     }
 
-    fn finish(&self, mut response: ServiceResponse<BoxBody>, exchange: Exchange) -> ServiceResponse<BoxBody> {
-        self.complete_headers(response.headers_mut());
-        // After a request for another protocol, which we do not speak, actix is done with the
-        // connection; HTTP/1.0 knows no chunks, so that only its end ends a body.
-        let upgrade = response.request().head().upgrade();
-        let old = response.request().version() < Version::HTTP_11;
-        if self.lifecycle.is_draining() || upgrade || old {
-            let head = response.response_mut().head_mut();
-            head.set_connection_type(ConnectionType::Close);
-            head.no_chunking(old);
-        }
-        let status = response.status();
-        let outcome = outcome(status, response.headers());
-        let bodyless = exchange.method == Method::HEAD;
-        response.map_body(|_, body| {
-            let done = bodyless || matches!(body.size(), BodySize::None | BodySize::Sized(0));
-            BoxBody::new(Watched { body, exchange, status, outcome, sent: 0, done })
-        })
+    /// Whether each answer ends its connection.
+    pub(super) fn is_draining(&self) -> bool {
+        self.lifecycle.is_draining()
     }
 
-    /// An answer for which there is no request any more to hang it on.
-    fn lost(&self, exchange: &Exchange, problem: &Problem) -> Error {
-        problem.tell(&exchange.id, exchange.client);
-        let mut response = problem.respond(&exchange.id);
-        self.complete_headers(response.headers_mut());
-        exchange.report(problem.status().as_u16(), problem.code(), 0);
-        actix_web::error::InternalError::from_response("answered", response).into()
+    /// Headers of every answer, ours or the API's, that has none of that name itself.
+    fn defaults(&self) -> impl Iterator<Item = (HeaderName, &'static str)> {
+        let secure = [(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains")].into_iter();
+        secure.take(usize::from(self.public_url.secure())).chain([
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+            (header::CACHE_CONTROL, NO_STORE),
+        ])
     }
 
-    /// Headers of every answer, ours or the API's. What an answer has set already stays.
-    fn complete_headers(&self, headers: &mut HeaderMap) {
-        let mut fallback = |name: HeaderName, value: &'static str| {
-            if !headers.contains_key(&name) {
-                headers.insert(name, HeaderValue::from_static(value));
+    /// Adds the headers of every answer.
+    pub(super) fn complete(&self, headers: &mut HeaderMap) {
+        for (name, value) in self.defaults() {
+            if let header::Entry::Vacant(free) = headers.entry(name) {
+                free.insert(HeaderValue::from_static(value));
             }
-        };
-        if self.public_url.secure() {
-            fallback(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
         }
-        fallback(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        fallback(header::REFERRER_POLICY, "no-referrer");
-        fallback(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
-        fallback(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-        fallback(header::CACHE_CONTROL, "no-store");
         if headers.contains_key(header::SET_COOKIE) {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
         }
     }
 }
 
-/// Gives a problem's answer, and its record, the id of the request.
-fn render(response: ServiceResponse<BoxBody>, exchange: &Exchange) -> ServiceResponse<BoxBody> {
-    let Some(problem) = response.response().error().and_then(|error| error.as_error::<Problem>()).cloned()
-    else {
-        return response;
-    };
-    problem.tell(&exchange.id, exchange.client);
-    let (request, old) = response.into_parts();
-    let mut new = problem.respond(&exchange.id);
-    for cookie in old.headers().get_all(header::SET_COOKIE) {
-        new.headers_mut().append(header::SET_COOKIE, cookie.clone());
-    }
-    ServiceResponse::new(request, new)
-}
+const NO_STORE: &str = "no-store";
 
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2), in the characters of names and addresses alone:
 /// the others that RFC 3986 section 3.2.2 allows would be parameters in `Forwarded`.
@@ -272,29 +166,22 @@ fn is_host(text: &str) -> bool {
     })
 }
 
-fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
-    headers
-        .get(ERROR_HEADER)
-        .and_then(|code| code.to_str().ok())
-        .and_then(Outcome::from_code)
-        .unwrap_or_else(|| Outcome::from_status(status.as_u16()))
-}
-
 /// What is known of a request while its answer is on the way.
-struct Exchange {
-    id: String,
-    method: Method,
+pub(super) struct Exchange {
+    pub(super) id: String,
+    pub(super) method: Method,
     uri: Uri,
     user_agent: Option<HeaderValue>,
-    client: IpAddr,
+    pub(super) client: Client,
     begun: Instant,
-    notes: Notes,
+    pub(super) notes: Notes,
     metrics: Metrics,
     reported: Cell<bool>,
 }
 
 impl Exchange {
-    fn report(&self, status: u16, outcome: Outcome, bytes_out: u64) {
+    /// Writes the request's line in the log, and counts it.
+    pub(super) fn report(&self, status: u16, outcome: Outcome, bytes_out: u64) {
         self.reported.set(true);
         let noted = self.notes.read();
         let took = self.begun.elapsed();
@@ -309,7 +196,7 @@ impl Exchange {
             duration: took,
             bytes_in: noted.bytes_in,
             bytes_out,
-            client: Some(self.client),
+            client: Some(self.client.address),
             session: noted.session,
             user_agent: self.user_agent.as_ref().and_then(|agent| agent.to_str().ok()),
             upstream: noted.upstream,
@@ -325,44 +212,5 @@ impl Drop for Exchange {
         if !self.reported.get() {
             self.report(NO_STATUS, Outcome::Aborted, 0);
         }
-    }
-}
-
-/// An answer's body that reports when it has been sent, or dropped.
-struct Watched {
-    body: BoxBody,
-    exchange: Exchange,
-    status: StatusCode,
-    outcome: Outcome,
-    sent: u64,
-    done: bool,
-}
-
-impl MessageBody for Watched {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(piece))) => {
-                self.sent = self.sent.saturating_add(piece.len() as u64);
-                // actix does not ask again once the announced length is out.
-                self.done = matches!(self.body.size(), BodySize::Sized(length) if length <= self.sent);
-            }
-            Poll::Ready(None) => self.done = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-        }
-        polled
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let outcome = if self.done { self.outcome } else { Outcome::Aborted };
-        self.exchange.report(self.status.as_u16(), outcome, self.sent);
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use actix_web::{HttpMessage, HttpRequest, web};
 use arc_swap::ArcSwap;
 
+pub(super) use session_caps::Seat;
 pub use session_caps::SessionCaps;
 
 use self::buckets::Buckets;

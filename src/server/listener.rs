@@ -26,6 +26,7 @@ use actix_web::dev::AppConfig;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
+use super::calls::Calls;
 use super::capacity::Capacity;
 use super::connection::{self, Link, Patience, Refusal, Turn};
 use super::unread::Unread;
@@ -65,7 +66,7 @@ impl From<Refused> for Response<BoxBody> {
     }
 }
 
-/// A server of `workers` threads for `listener`, each with what `factory` makes.
+/// A server of `workers` threads for `listener`, each with what `calls` and `factory` make.
 ///
 /// # Errors
 /// What the system says of the listener.
@@ -75,6 +76,7 @@ pub fn listen<F, I, S, B, J>(
     shutdown_timeout: Duration,
     bounds: Bounds,
     judge: J,
+    calls: impl Fn() -> Rc<Calls> + Send + Clone + 'static,
     factory: F,
 ) -> io::Result<Server>
 where
@@ -99,6 +101,7 @@ where
     let closing = builder.graceful_shutdown_signal();
     let patience = bounds.patience;
     let builder = builder.listen("public", listener, move || {
+        let answers = calls();
         let application = map_config(factory().into_factory(), |()| AppConfig::default());
         let application = apply_fn_factory(application, |request: Request, service: &S::Service| {
             let link = Link::of(&request);
@@ -139,12 +142,13 @@ where
         fn_factory(move || {
             let made = http.new_service(());
             let (closing, judge, capacity) = (closing.clone(), judge.clone(), capacity.clone());
+            let answers = Rc::clone(&answers);
             async move {
                 let http = Rc::new(made.await?);
                 Ok::<_, ()>(fn_service(move |socket: TcpStream| {
                     let (http, closing, judge) = (Rc::clone(&http), closing.clone(), judge.clone());
                     let closing = async move { closing.notified().await };
-                    serve(socket, http, judge, capacity.clone(), patience, closing)
+                    serve(socket, Rc::clone(&answers), http, judge, capacity.clone(), patience, closing)
                 }))
             }
         })
@@ -155,6 +159,7 @@ where
 /// Serves a connection, if there is room for it.
 async fn serve<S>(
     socket: TcpStream,
+    calls: Rc<Calls>,
     http: Rc<S>,
     judge: impl Judge,
     capacity: Capacity,
@@ -169,6 +174,6 @@ where
     // Else the last piece of a streamed answer waits for the client's acknowledgement.
     socket.set_nodelay(true)?;
     let refuse = |refusal, head: &[u8]| judge.turn_away(refusal, head, peer);
-    connection::serve(socket, peer, http, refuse, patience, closing).await;
+    connection::serve(socket, peer, calls, http, refuse, patience, closing).await;
     Ok(())
 }

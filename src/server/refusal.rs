@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
+use actix_web::dev::RequestHead;
 use actix_web::http::header::{DATE, HttpDate};
 use actix_web::http::{Method, Uri};
 use bytes::Bytes;
@@ -26,6 +27,7 @@ impl Refusal {
             Self::Head(Fault::Malformed) => Outcome::BadRequest,
             Self::Head(Fault::TargetTooLong) => Outcome::UriTooLong,
             Self::Head(Fault::HeadersTooLarge) => Outcome::HeadersTooLarge,
+            Self::Head(Fault::BodyTooLarge) => Outcome::PayloadTooLarge,
             Self::Head(Fault::UnknownCoding) => Outcome::NotImplemented,
             Self::Head(Fault::UnknownVersion) => Outcome::VersionUnsupported,
             Self::Slow => Outcome::RequestTimeout,
@@ -36,9 +38,10 @@ impl Refusal {
 /// The answer to bytes that begin like `head`, as it goes over the wire. The connection ends with
 /// it: nobody knows where another request would begin.
 pub(super) fn refuse(envelope: &Envelope, refusal: Refusal, head: &[u8], peer: SocketAddr) -> Bytes {
-    let (method, uri) = first_line(head);
-    let to_head = method == Method::HEAD;
-    let response = envelope.refuse_unread(&refusal.problem(), method, uri, peer);
+    let mut begun = RequestHead::default();
+    (begun.method, begun.uri) = first_line(head);
+    let to_head = begun.method == Method::HEAD;
+    let response = envelope.refuse_unread(&refusal.problem(), &begun, peer);
     serialize(response, to_head)
 }
 

@@ -7,13 +7,16 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, Resource, web};
 
+use super::pages::Pages;
 use super::problem::Problem;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 
-/// Adds the page at `/` and its files.
-pub fn configure(config: &mut web::ServiceConfig) {
+/// The page at `/`, and its files.
+pub const PAGES: Pages = Pages { paths: &["/", "/app.js", "/calls.js", "/style.css"], configure };
+
+fn configure(config: &mut web::ServiceConfig) {
     config
         .service(file("/", "text/html; charset=utf-8", include_str!("../../web/index.html")))
         .service(file("/app.js", "text/javascript; charset=utf-8", include_str!("../../web/app.js")))

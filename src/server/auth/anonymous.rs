@@ -7,6 +7,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::session::describe;
 use crate::anonymous::{AnonymousError, AnonymousFlow, Begun};
+use crate::server::bridge;
 use crate::server::browser_session::BrowserSession;
 use crate::server::csrf::CsrfGate;
 use crate::server::envelope::Client;
@@ -47,7 +48,7 @@ pub async fn anonymous(
     let notes = Notes::of(&request);
     notes.note(|noted| noted.route = Route::Anonymous);
     let Some(access) = access.as_ref() else { return Err(Problem::new(Outcome::NotFound)) };
-    gate.admit(request.headers())?;
+    gate.admit(&bridge::headers(request.headers()))?;
     if let Some(id) = browser.id() {
         match broker.session(id).await {
             Ok(session) => {

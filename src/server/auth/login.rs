@@ -8,6 +8,7 @@ use super::query::Query;
 use crate::clock::SharedClock;
 use crate::login::LoginFlow;
 use crate::model::{ReturnTo, Visitor};
+use crate::server::bridge;
 use crate::server::browser_session::BrowserSession;
 use crate::server::cookies::{CookieNames, PresentedCookies};
 use crate::server::csrf::CsrfGate;
@@ -31,7 +32,7 @@ pub async fn login(
     access: web::Data<Option<AnonymousAccess>>,
 ) -> Result<HttpResponse, Problem> {
     Notes::of(&request).note(|noted| noted.route = Route::Login);
-    gate.admit_login(request.headers())?;
+    gate.admit_login(&bridge::headers(request.headers()))?;
     let query = Query::parse(request.query_string());
     let repeated = |_| Problem::new(Outcome::BadRequest);
     let return_to = match query.single("return_to").map_err(repeated)? {

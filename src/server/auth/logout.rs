@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::login::CookieSetting;
+use crate::server::bridge;
 use crate::server::browser_session::BrowserSession;
 use crate::server::csrf::CsrfGate;
 use crate::server::notes::Notes;
@@ -24,7 +25,7 @@ pub async fn logout(
 ) -> Result<HttpResponse, Problem> {
     let notes = Notes::of(&request);
     notes.note(|noted| noted.route = Route::Logout);
-    gate.admit(request.headers())?;
+    gate.admit(&bridge::headers(request.headers()))?;
     let mut answer = HttpResponse::NoContent().finish();
     match browser.id() {
         Some(id) => {

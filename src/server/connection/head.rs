@@ -1,21 +1,25 @@
 //! A request's head, read strictly (RFC 9112 sections 2 to 6).
 //!
-//! The HTTP layer above reads it once more and makes a request of it. What is decided here is
+//! The HTTP layers above read it once more and make a request of it. What is decided here is
 //! where the request ends, and that nobody can read it in two ways: what is malformed or ambiguous
 //! is a [`Fault`] and goes no further.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use actix_web::http::{Method, Uri};
+use crate::server::bridge;
 
 /// Most field lines. The layer above reads no more.
 const MAX_LINES: usize = 96;
 /// Longest target that is passed on, in bytes; what the envelope allows is a little less.
 const MAX_TARGET: usize = 17 * 1024;
 /// Largest head, in bytes: the longest target, the largest header section, and what is between.
-pub(super) const MAX_HEAD: usize = 84 * 1024;
+pub(in crate::server) const MAX_HEAD: usize = 84 * 1024;
 /// Longest field name. The layer above falls over one of 64 KiB.
 const MAX_NAME: usize = 1024;
+/// What no body is as long as, in bytes. The layers above have other meanings for the largest
+/// numbers there are.
+const MAX_LENGTH: u64 = 1 << 62;
 /// Most empty lines before a request line (RFC 9112 section 2.2 wants one).
 const MAX_EMPTY_LINES: usize = 4;
 
@@ -28,6 +32,8 @@ pub enum Fault {
     TargetTooLong,
     /// The header section is too large.
     HeadersTooLarge,
+    /// The body is longer than lengths are.
+    BodyTooLarge,
     /// The body is in a transfer coding besides `chunked`.
     UnknownCoding,
     /// It is a version of HTTP that is not spoken here.
@@ -44,10 +50,12 @@ pub(super) enum Framing {
 }
 
 /// What a head says of its message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     /// Its own length, in bytes.
     pub(super) length: usize,
+    /// Where in it the target stands.
+    pub(super) target: Range<usize>,
     /// Its body.
     pub(super) framing: Framing,
     /// Whether the client is of HTTP/1.0, so that the connection ends with the answer.
@@ -125,7 +133,9 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
     check_target(target)?;
     let old = version == 0;
     let framing = framing(method, old, request.headers)?;
-    Ok(Some(Head { length, framing, old }))
+    // A method, one space, the target.
+    let begin = method.len() + 1;
+    Ok(Some(Head { length, target: begin..begin + target.len(), framing, old }))
 }
 
 /// What the layer above cannot read as a target must not come to it.
@@ -141,7 +151,7 @@ fn check_target(target: &str) -> Result<(), Fault> {
     if target.contains('#') {
         return Err(Fault::Malformed);
     }
-    Uri::try_from(target).map(|_| ()).map_err(|_| Fault::Malformed)
+    if bridge::is_target(target) { Ok(()) } else { Err(Fault::Malformed) }
 }
 
 /// Whether the first line is a request line of a version of HTTP that [`httparse`] does not know.
@@ -176,7 +186,7 @@ fn framing(method: &str, old: bool, headers: &[httparse::Header<'_>]) -> Result<
         return Err(Fault::Malformed);
     }
     match (coding, length) {
-        (None, None) if old && method == Method::POST.as_str() => Err(Fault::Malformed),
+        (None, None) if old && method == "POST" => Err(Fault::Malformed),
         (None, length) => Ok(Framing::Length(length.unwrap_or(0))),
         (Some(_), Some(_)) => Err(Fault::Malformed),
         (Some(_), None) if old => Err(Fault::Malformed),
@@ -189,7 +199,11 @@ fn digits(value: &[u8]) -> Result<u64, Fault> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Fault::Malformed);
     }
-    std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok()).ok_or(Fault::Malformed)
+    let length = std::str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+    match length.ok_or(Fault::Malformed)? {
+        MAX_LENGTH.. => Err(Fault::BodyTooLarge),
+        length => Ok(length),
+    }
 }
 
 /// `chunked`, alone. A list that ends with it, once, says where the body ends, but not what it is.

@@ -1,4 +1,4 @@
-//! The HTTP layer's view of a connection: one request, and no byte of the next.
+//! The view that an HTTP layer has of a connection: one request, and no byte of the next.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,6 +17,10 @@ use super::wire::Wire;
 #[derive(Debug)]
 pub(in crate::server) struct Turn(pub(super) Rc<RefCell<Wire>>);
 
+/// The same, lent for a call.
+#[derive(Debug)]
+pub(in crate::server) struct CallTurn(pub(super) Rc<RefCell<Wire>>);
+
 /// What a request knows of its turn. It does not keep the connection open: requests are kept for
 /// use again, with what belonged to them, after their connection has ended.
 #[derive(Debug, Clone)]
@@ -29,7 +33,32 @@ impl Turn {
     }
 }
 
+impl CallTurn {
+    /// For what comes and goes with the call.
+    pub(in crate::server) fn link(&self) -> Link {
+        Link(Rc::downgrade(&self.0))
+    }
+}
+
 impl Link {
+    /// The answer has ended, or was dropped.
+    pub(in crate::server) fn ended(&self) {
+        let wire = self.0.upgrade();
+        if let Some(Ok(mut wire)) = wire.as_ref().map(|wire| wire.try_borrow_mut()) {
+            wire.answer.ended = true;
+        }
+    }
+
+    /// Whether all of the request has been handed on.
+    pub(in crate::server) fn is_read(&self) -> bool {
+        self.0.upgrade().is_some_and(|wire| wire.borrow().is_read())
+    }
+
+    /// Whether the rest of the request has been read from the socket, if not yet handed on.
+    pub(in crate::server) fn is_at_hand(&self) -> bool {
+        self.0.upgrade().is_some_and(|wire| wire.borrow().is_at_hand())
+    }
+
     /// To the turn on which a request came.
     pub(in crate::server) fn of(request: &Request) -> Option<Self> {
         request.conn_data::<Self>().cloned()
@@ -78,6 +107,45 @@ impl AsyncWrite for Turn {
     }
 }
 
+impl AsyncRead for CallTurn {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.0.borrow_mut();
+        match wire.poll_hand_on(cx, into) {
+            // This layer still answers where it cannot read.
+            Poll::Pending if wire.is_broken() => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            polled => polled,
+        }
+    }
+}
+
+impl AsyncWrite for CallTurn {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The turn is over; whether the connection is, is decided elsewhere.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
 /// Largest piece of an answer that is handed to the HTTP layer, in bytes. That copies each piece
 /// into a buffer which grows with it and is kept while the client takes its time.
 const PIECE: usize = 16 * 1024;
@@ -110,9 +178,6 @@ impl MessageBody for Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let wire = self.link.0.upgrade();
-        if let Some(Ok(mut wire)) = wire.as_ref().map(|wire| wire.try_borrow_mut()) {
-            wire.answer.ended = true;
-        }
+        self.link.ended();
     }
 }

@@ -1,7 +1,7 @@
 //! The socket of a connection, what was read from it and not handed on yet, and how far the
 //! exchange on it has come.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -80,16 +80,29 @@ impl Wire {
         &self.socket
     }
 
-    /// From now on the bytes of this request are handed on, and none of the next.
-    pub(super) fn begin(&mut self, head: &Head) {
+    /// From now on the bytes of this request are handed on, and none of the next. Says what `judge`
+    /// says of its target.
+    pub(super) fn begin(&mut self, head: &Head, judge: impl FnOnce(&str) -> bool) -> bool {
+        let target = self.unread.get(head.target.clone()).unwrap_or_default();
+        let judged = judge(std::str::from_utf8(target).unwrap_or_default());
         self.rest = Rest::Head { left: head.length, body: head.framing };
         self.answer = Progress { closes: head.old, ..Progress::default() };
         (self.starved, self.stuck, self.reader) = (None, None, None);
+        judged
     }
 
     /// Whether all of the request has been handed on.
     pub(super) const fn is_read(&self) -> bool {
         matches!(self.rest, Rest::Nothing)
+    }
+
+    /// Whether what is still to be handed on has been read.
+    pub(super) fn is_at_hand(&self) -> bool {
+        match self.rest {
+            Rest::Nothing => true,
+            Rest::Length(left) => left <= self.unread.len() as u64,
+            Rest::Head { .. } | Rest::Chunks(_) | Rest::Broken => false,
+        }
     }
 
     /// Whether the body's framing is broken.
@@ -211,6 +224,23 @@ impl Wire {
 
     /// Writes, and notes what an answer's head says of the connection.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.note_head(bytes);
+        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.note_progress(polled)
+    }
+
+    /// As [`Self::poll_write`]. A head does not begin within a piece.
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.note_head(pieces.first().map_or(&[], |first| first));
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
+        self.note_progress(polled)
+    }
+
+    fn note_head(&mut self, bytes: &[u8]) {
         if !self.answer.begun {
             match without_interim(bytes) {
                 [] => {}
@@ -221,7 +251,9 @@ impl Wire {
             }
         }
         self.answer.flushed = false;
-        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
+    }
+
+    fn note_progress(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &polled {
             Poll::Pending => {
                 self.stuck.get_or_insert_with(Instant::now);

@@ -5,14 +5,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
-
-use actix_web::HttpResponse;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use bytes::Bytes;
 
 use super::Teller;
 use super::buckets::Buckets;
@@ -126,7 +120,8 @@ fn lock(shard: &Mutex<HashMap<Digest, u32>>) -> MutexGuard<'_, HashMap<Digest, u
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One call in flight. It ends when this is dropped, however that comes about.
+/// One call in flight. It ends when this is dropped, however that comes about: with the last piece
+/// of the answer, before a browser can know that the call has ended, and make another.
 pub struct Seat {
     caps: Arc<Caps>,
     session: Digest,
@@ -143,48 +138,5 @@ impl Drop for Seat {
         if let Some(in_flight) = &self.caps.in_flight {
             in_flight.leave(&self.session);
         }
-    }
-}
-
-impl Seat {
-    /// Keeps the seat until the answer is out, or given up. `is_head`: nothing of its body is sent.
-    pub fn until_sent(self, response: HttpResponse, is_head: bool) -> HttpResponse {
-        if is_head || matches!(response.body().size(), BodySize::None | BodySize::Sized(0)) {
-            return response;
-        }
-        response.map_body(|_, body| BoxBody::new(Seated { body, seat: Some(self), sent: 0 }))
-    }
-}
-
-/// A body that gives the seat back with its last piece: before a browser can know that the call
-/// has ended, and make another.
-struct Seated {
-    body: BoxBody,
-    seat: Option<Seat>,
-    sent: u64,
-}
-
-impl MessageBody for Seated {
-    type Error = Box<dyn std::error::Error>;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_next(cx);
-        let done = match &polled {
-            Poll::Ready(Some(Ok(piece))) => {
-                self.sent = self.sent.saturating_add(piece.len() as u64);
-                // The server does not ask again once the announced length is out.
-                matches!(self.body.size(), BodySize::Sized(length) if length <= self.sent)
-            }
-            Poll::Ready(_) => true,
-            Poll::Pending => false,
-        };
-        if done {
-            self.seat = None;
-        }
-        polled
     }
 }

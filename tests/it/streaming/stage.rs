@@ -1,18 +1,24 @@
-//! A server of bridge and forwarder alone, and a client that writes and reads bytes.
+//! A server of body, forwarder and relay alone, and a client that writes and reads bytes.
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::http::StatusCode;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt, web};
+use http::{Request, Response, StatusCode};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
 use whisk_bff::model::AccessToken;
-use whisk_bff::server::bridge::{self, BodyLimits};
+use whisk_bff::server::{BodyLimits, Content, relay, request_body};
 use whisk_bff::settings::{Forward, RoutePattern};
-use whisk_bff::upstream::{ClientHop, Error, Forwarder, RequestBodyError, Routes};
+use whisk_bff::upstream::{Call, ClientHop, Error, Forwarder, RequestBodyError, Routes, request_headers};
 
 /// Limits that tests can reach: 1 MiB, of which 1 KiB is kept; 400 ms to answer or to pause.
 pub(super) fn limits() -> Forward {
@@ -30,7 +36,7 @@ pub(super) fn limits() -> Forward {
 /// The server. Dropped, it stops.
 pub(super) struct Stage {
     pub(super) addr: SocketAddr,
-    handle: ServerHandle,
+    _stop: oneshot::Sender<()>,
 }
 
 impl Stage {
@@ -41,26 +47,30 @@ impl Stage {
     pub(super) fn with(api_url: &str, settings: Forward) -> Self {
         let routes = Arc::new(Routes::new(&api_url.parse().unwrap(), &settings.routes, &[]));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
-        let (sender, receiver) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
         thread::spawn(move || {
             let limits = BodyLimits::from(&settings);
-            let server = HttpServer::new(move || {
-                let forwarder = Forwarder::new(&settings, Arc::clone(&routes)).unwrap();
-                App::new()
-                    .app_data(web::Data::new(forwarder))
-                    .app_data(web::Data::new(limits))
-                    .default_service(web::to(forward))
-            });
-            let server =
-                server.workers(1).h1_allow_half_closed(false).disable_signals().listen(listener).unwrap();
-            rt::System::new().block_on(async {
-                let server = server.run();
-                sender.send(server.handle()).unwrap();
-                server.await.unwrap();
-            });
+            let forwarder = Forwarder::new(&settings, routes).unwrap();
+            let serve = async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                loop {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    let forwarder = forwarder.clone();
+                    let answer = service_fn(move |request| forward(request, forwarder.clone(), limits));
+                    let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), answer);
+                    // A client that leaves is an error here.
+                    tokio::task::spawn_local(async move { drop(connection.await) });
+                }
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let stopped = async move { drop(stopped.await) };
+            runtime.block_on(LocalSet::new().run_until(async {
+                tokio::select! { () = serve => {} () = stopped => {} }
+            }));
         });
-        Self { addr, handle: receiver.recv().unwrap() }
+        Self { addr, _stop: stop }
     }
 
     pub(super) fn connect(&self) -> Wire {
@@ -78,22 +88,14 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        drop(self.handle.stop(false));
-    }
-}
-
-/// What the real handler does, without session and gate: send, and once more after a 401.
+/// What the real way of a call does, without session and gate: send, and once more after a 401.
 async fn forward(
-    request: HttpRequest,
-    payload: web::Payload,
-    forwarder: web::Data<Forwarder>,
-    limits: web::Data<BodyLimits>,
-) -> HttpResponse {
-    match call(&request, payload, &forwarder, **limits).await {
-        Ok(response) => response,
-        Err(error) => {
+    request: Request<Incoming>,
+    forwarder: Forwarder,
+    limits: BodyLimits,
+) -> Result<Response<Either<Content, String>>, Infallible> {
+    Ok(call(request, &forwarder, limits).await.map_or_else(
+        |error| {
             let status = match error {
                 Error::Unreachable | Error::Invalid => StatusCode::BAD_GATEWAY,
                 Error::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -102,29 +104,32 @@ async fn forward(
                 Error::RequestBody(_) | Error::Loop => StatusCode::BAD_REQUEST,
                 Error::Spent => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            HttpResponse::build(status).body(format!("{error:?}"))
-        }
-    }
+            let mut response = Response::new(Either::Right(format!("{error:?}")));
+            *response.status_mut() = status;
+            response
+        },
+        |response| response.map(Either::Left),
+    ))
 }
 
 async fn call(
-    request: &HttpRequest,
-    payload: web::Payload,
+    request: Request<Incoming>,
     forwarder: &Forwarder,
     limits: BodyLimits,
-) -> Result<HttpResponse, Error> {
+) -> Result<Response<Content>, Error> {
     let address = IpAddr::from([127, 0, 0, 1]);
     let hop = ClientHop { peer: address, client: address, proto: "http", host: "app", forwarded_chain: None };
-    let path = forwarder.routes().parse(request.uri().path_and_query().unwrap().as_str()).unwrap();
-    let body = bridge::request_body(request, payload, limits).await?;
-    let mut call = bridge::call(request, path, body, &hop)?;
-    let is_head = call.method == "HEAD";
+    let (head, body) = request.into_parts();
+    let path = forwarder.routes().parse(head.uri.path_and_query().unwrap().as_str()).unwrap();
+    let body = request_body(&head.headers, body, limits).await?;
+    let headers = request_headers(&head.headers, &hop)?;
+    let mut call = Call { method: head.method.clone(), path, headers, body };
     let token = |text: &str| AccessToken::parse(text.to_owned()).unwrap();
     let mut answer = forwarder.send(&mut call, &token("first")).await?;
     if answer.status == 401 && call.repeatable() {
         answer = forwarder.send(&mut call, &token("second")).await?;
     }
-    Ok(bridge::inbound(answer, is_head))
+    Ok(relay(answer, &head.method))
 }
 
 /// A client's connection.

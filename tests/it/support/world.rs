@@ -247,7 +247,7 @@ impl Instance {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let surroundings = Surroundings { clock, pages: Some(super::hooks::configure) };
+                let surroundings = Surroundings { clock, pages: super::hooks::PAGES };
                 let mut attempts = 0;
                 let application = loop {
                     match Application::build(load(settings.clone()), surroundings.clone()).await {

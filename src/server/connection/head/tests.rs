@@ -10,6 +10,7 @@ fn head(fields: &str) -> Result<Framing, Fault> {
     found(&text).map(|head| {
         let head = head.unwrap();
         assert_eq!((head.length, head.old), (text.len(), false));
+        assert_eq!(text.get(head.target.clone()), text.split(' ').nth(1));
         head.framing
     })
 }
@@ -17,7 +18,10 @@ fn head(fields: &str) -> Result<Framing, Fault> {
 #[test]
 fn a_length_is_digits_and_stands_alone() {
     assert_eq!(head(""), Ok(Framing::Length(0)));
-    assert_eq!(head("Content-Length: 18446744073709551615\r\n"), Ok(Framing::Length(u64::MAX)));
+    assert_eq!(head("Content-Length: 4611686018427387903\r\n"), Ok(Framing::Length((1 << 62) - 1)));
+    for value in ["4611686018427387904", "18446744073709551615"] {
+        assert_eq!(head(&format!("Content-Length: {value}\r\n")), Err(Fault::BodyTooLarge), "{value}");
+    }
     assert_eq!(head("content-LENGTH:\t007 \r\n"), Ok(Framing::Length(7)));
     for value in ["", "+1", "-1", "0x1", "1.0", "1 1", "1,1", "18446744073709551616", "\u{661}"] {
         assert_eq!(head(&format!("Content-Length: {value}\r\n")), Err(Fault::Malformed), "{value}");

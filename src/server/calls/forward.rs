@@ -1,29 +1,25 @@
-//! `ANY /v2/{path}` and the other routes of `forward.routes`: an API call with the session's
-//! access token.
-//!
-//! The order of the checks is fixed: route, method, CSRF gate, session, its caps, token, body. What
-//! is refused reaches neither the API nor the authorization server.
+//! The way of one call: route, method, CSRF gate, session, its caps, token, body, in this order.
+//! What is refused reaches neither the API nor the authorization server.
 
 use std::time::Instant;
 
-use actix_web::http::Method;
-use actix_web::http::header::ALLOW;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use hyper::body::Incoming;
 use serde::Deserialize;
 
-use super::admission::{Admission, Admitted, METHODS, length};
-use super::bridge::{self, BodyLimits};
-use super::browser_session::BrowserSession;
-use super::cookies::{Presented, PresentedCookies};
-use super::envelope::Client;
-use super::lifecycle::Lifecycle;
-use super::limits::{self, SessionCaps};
-use super::notes::Notes;
-use super::problem::Problem;
+use super::{BodyLimits, Calls, Deed, request_body};
+use crate::server::admission::{Admitted, length};
+use crate::server::cookie_keys::Judged;
+use crate::server::envelope::{Client, Exchange};
+use crate::server::lifecycle::Lifecycle;
+use crate::server::limits::{Seat, SessionCaps};
+use crate::server::notes::Notes;
+use crate::server::problem::Problem;
 use crate::telemetry::{Limit, Metrics, Outcome, Route, UpstreamOutcome, session_digest};
-use crate::tokens::{AccessTokenError, AfterUnauthorized, Allowance, TokenBroker, UnauthorizedBody};
-use crate::upstream::{self, Answer, Call, CallBody, ClientHop, Forwarder, RequestBodyError, UpstreamPath};
+use crate::tokens::{AccessTokenError, AfterUnauthorized, Allowance, UnauthorizedBody};
+use crate::upstream::{self, Answer, Call, ClientHop, Forwarder, RequestBodyError, request_headers};
 
 /// How much of an API's 401 is read to learn its cause, in bytes.
 const PEEK: usize = 16 * 1024;
@@ -47,94 +43,71 @@ pub struct Forwarding {
     pub metrics: Metrics,
 }
 
-/// Forwards an API call, or answers why not.
-///
-/// # Errors
-/// [`Problem`]; with `session_ended` the browser's cookie goes.
-pub async fn forward(
-    request: HttpRequest,
-    payload: web::Payload,
-    session: BrowserSession,
-    walk: Walk,
-) -> Result<HttpResponse, Problem> {
-    let notes = Notes::of(&request);
-    let admitted = walk.admission.judge(request.method(), request.uri(), request.headers());
-    if !matches!(&admitted, Err(problem) if problem.code() == Outcome::NotFound) {
-        notes.note(|noted| noted.route = Route::Forward);
-    }
-    let Admitted::Forward(path) = admitted? else {
-        return Ok(HttpResponse::NoContent().insert_header((ALLOW, METHODS)).finish());
-    };
-
-    let Some(id) = session.id() else {
-        if has_session_cookie(&request) {
-            limits::charge(&request, Limit::UnknownCookies).await?;
-        }
-        return Err(Problem::new(Outcome::LoginRequired));
-    };
-    notes.note(|noted| noted.session = Some(session_digest(id)));
-    let seat = walk.forwarding.sessions.enter(|| session_digest(id))?;
-    let result: Result<Answer, Problem> = async {
-        let allowance = walk.unless_given_up(walk.broker.access_token(id)).await?;
-        notes.note(|noted| noted.refreshed = allowance.refreshed);
-        if allowance.renew_cookie {
-            session.renew();
-        }
-        let body =
-            bridge::request_body(&request, payload, walk.forwarding.limits).await.map_err(body_problem)?;
-        notes.note(|noted| noted.bytes_in = length(request.headers()).unwrap_or(0));
-        let call = walk.forwarding.call(&request, path, body)?;
-        let answer = walk.call(call, allowance.clone(), &notes).await?;
-        if answer.status.as_u16() < 400 && walk.broker.succeeded(&allowance) {
-            session.renew();
-        }
-        Ok(answer)
-    }
-    .await;
-    if let Err(problem) = &result {
-        if problem.forgets_session() {
-            session.forget();
-        } else if problem.code() == Outcome::LoginRequired {
-            limits::charge(&request, Limit::UnknownCookies).await?;
-        }
-    }
-    let is_head = request.method() == Method::HEAD;
-    let answer = bridge::inbound(result?, is_head);
-    Ok(match seat {
-        None => answer,
-        Some(seat) => seat.until_sent(answer, is_head),
-    })
+/// What a call comes to.
+pub(super) enum Granted {
+    /// The API has answered.
+    Answer(Answer, Option<Seat>),
+    /// The methods that there are.
+    Methods,
 }
 
-fn has_session_cookie(request: &HttpRequest) -> bool {
-    let extensions = request.extensions();
-    extensions.get::<PresentedCookies>().is_some_and(|cookies| *cookies.session() != Presented::Absent)
-}
-
-/// The collaborators of a call.
-#[derive(Debug, Clone)]
-pub struct Walk {
-    admission: web::Data<Admission>,
-    forwarding: web::Data<Forwarding>,
-    broker: web::Data<TokenBroker>,
-}
-
-impl actix_web::FromRequest for Walk {
-    type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
-        fn part<T: 'static>(request: &HttpRequest) -> Option<web::Data<T>> {
-            request.app_data::<web::Data<T>>().cloned()
+impl Calls {
+    /// Forwards a call, or says why not.
+    pub(super) async fn forward(
+        &self,
+        head: Parts,
+        body: &mut Option<Incoming>,
+        session: &Judged,
+        exchange: &Exchange,
+        deed: &mut Deed,
+    ) -> Result<Granted, Problem> {
+        let (notes, client) = (&exchange.notes, exchange.client);
+        let admitted = self.admission.judge(&head.method, &head.uri, &head.headers);
+        if !matches!(&admitted, Err(problem) if problem.code() == Outcome::NotFound) {
+            notes.note(|noted| noted.route = Route::Forward);
         }
-        let walk = (|| {
-            Some(Self { admission: part(request)?, forwarding: part(request)?, broker: part(request)? })
-        })();
-        std::future::ready(walk.ok_or(Problem::new(Outcome::InternalError)))
-    }
-}
+        let Admitted::Forward(path) = admitted? else { return Ok(Granted::Methods) };
 
-impl Walk {
+        let id = match session {
+            Judged::Genuine(id) => id,
+            Judged::Absent => return Err(Problem::new(Outcome::LoginRequired)),
+            Judged::Unknown => {
+                self.limits.charge(Limit::UnknownCookies, client.address).await?;
+                return Err(Problem::new(Outcome::LoginRequired));
+            }
+        };
+        notes.note(|noted| noted.session = Some(session_digest(id)));
+        let seat = self.forwarding.sessions.enter(|| session_digest(id))?;
+        let result: Result<Answer, Problem> = async {
+            let allowance = self.unless_given_up(self.broker.access_token(id)).await?;
+            notes.note(|noted| noted.refreshed = allowance.refreshed);
+            if allowance.renew_cookie {
+                *deed = Deed::Renew;
+            }
+            let body = match body.take() {
+                Some(body) => request_body(&head.headers, body, self.forwarding.limits).await,
+                None => Err(RequestBodyError::Aborted),
+            };
+            notes.note(|noted| noted.bytes_in = length(&head.headers).unwrap_or(0));
+            let headers = self.forwarding.headers(&head.headers, &client)?;
+            let call = Call { method: head.method, path, headers, body: body.map_err(body_problem)? };
+            let answer = self.call(call, allowance.clone(), notes).await?;
+            if answer.status.as_u16() < 400 && self.broker.succeeded(&allowance) {
+                *deed = Deed::Renew;
+            }
+            Ok(answer)
+        }
+        .await;
+        if let Err(problem) = &result {
+            if problem.forgets_session() {
+                *deed = Deed::Forget;
+            } else if problem.code() == Outcome::LoginRequired {
+                self.limits.charge(Limit::UnknownCookies, client.address).await?;
+            }
+        }
+        Ok(Granted::Answer(result?, seat))
+    }
+
     /// Sends the call; after a 401 once more with another token, if there is one to be had.
     async fn call(&self, mut call: Call, allowance: Allowance, notes: &Notes) -> Result<Answer, Problem> {
         let mut answer = self.send(&mut call, &allowance, notes).await?;
@@ -194,10 +167,9 @@ impl Walk {
 }
 
 impl Forwarding {
-    fn call(&self, request: &HttpRequest, path: UpstreamPath, body: CallBody) -> Result<Call, Problem> {
-        let extensions = request.extensions();
-        let client = extensions.get::<Client>().ok_or(Problem::new(Outcome::InternalError))?;
-        let chain = client.trusted.then(|| forwarded_chain(request)).flatten();
+    /// The call's headers, as the rules let them cross.
+    fn headers(&self, headers: &HeaderMap, client: &Client) -> Result<HeaderMap, Problem> {
+        let chain = client.trusted.then(|| forwarded_chain(headers)).flatten();
         let hop = ClientHop {
             peer: client.peer,
             client: client.address,
@@ -205,13 +177,13 @@ impl Forwarding {
             host: &self.host,
             forwarded_chain: chain.as_deref(),
         };
-        bridge::call(request, path, body, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
+        request_headers(headers, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
     }
 }
 
 /// All lines of `X-Forwarded-For` as one.
-fn forwarded_chain(request: &HttpRequest) -> Option<String> {
-    let lines = request.headers().get_all("x-forwarded-for").filter_map(|line| line.to_str().ok());
+fn forwarded_chain(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
     let chain = lines.collect::<Vec<_>>().join(", ");
     (!chain.is_empty()).then_some(chain)
 }

@@ -1,0 +1,172 @@
+//! Calls: what goes to the API, which is every request but those of the broker's own routes.
+//!
+//! What few calls need, each call would pay for: a router, extractors, a map of extensions, a boxed
+//! answer and its conversion between two HTTP crates. So a call's turn on its connection
+//! ([`CallTurn`]) is taken by hyper, whose types are those of the client to the API, and its steps are
+//! the lines of one function (`docs/adr/0010-calls-beside-actix.md`).
+
+mod answer;
+mod content;
+mod forward;
+mod request_body;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{ALLOW, CONNECTION, COOKIE, EXPECT, HeaderValue, SET_COOKIE, UPGRADE};
+use http::{Request, Response, StatusCode, Uri};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use super::admission::{Admission, METHODS};
+use super::bridge;
+use super::connection::{CallTurn, Link, MAX_HEAD};
+use super::cookie_keys::{CookieKeys, Judged};
+use super::envelope::{Envelope, Exchange};
+use super::limits::Limits;
+use super::problem::Problem;
+use crate::telemetry::Outcome;
+use crate::tokens::TokenBroker;
+use answer::Outgoing;
+pub use content::{Content, relay};
+pub use forward::Forwarding;
+use forward::Granted;
+pub use request_body::{BodyLimits, request_body};
+
+/// The broker's own routes are below this.
+const OWN: &str = "/auth/";
+
+/// What answers calls. One a worker, since the client to the API is.
+pub struct Calls {
+    pub(crate) envelope: Envelope,
+    pub(crate) cookies: CookieKeys,
+    pub(crate) admission: Admission,
+    pub(crate) broker: TokenBroker,
+    pub(crate) limits: Limits,
+    pub(crate) forwarding: Forwarding,
+    /// Paths of pages, which are no calls.
+    pub(crate) pages: &'static [&'static str],
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").field("forwarding", &self.forwarding).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the session's cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    /// Nothing.
+    Leave,
+    /// Set it, with the whole `Max-Age`.
+    Renew,
+    /// Take it away.
+    Forget,
+}
+
+impl Calls {
+    /// Whether a request for that target is a call.
+    pub(super) fn takes(&self, target: &str) -> bool {
+        let parsed = (!target.starts_with('/')).then(|| Uri::try_from(target).unwrap_or_default());
+        let path = match &parsed {
+            Some(uri) => uri.path(),
+            None => target.split_once('?').map_or(target, |(path, _)| path),
+        };
+        !path.starts_with(OWN) && !self.pages.contains(&path)
+    }
+
+    /// Takes a turn: reads one call, and answers it.
+    ///
+    /// # Errors
+    /// The answer was cut short.
+    pub(super) async fn serve(self: Rc<Self>, turn: CallTurn, peer: IpAddr) -> Result<(), hyper::Error> {
+        let link = turn.link();
+        let answer = service_fn(move |request| {
+            let (calls, link) = (Rc::clone(&self), link.clone());
+            async move { Ok::<_, Infallible>(calls.answer(request, peer, link).await) }
+        });
+        http1::Builder::new()
+            // The connection has its own timers, and is the judge of what a head may be.
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(turn), answer)
+            .await
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, link: Link) -> Response<Outgoing> {
+        let (head, body) = request.into_parts();
+        // Whoever asked for another protocol may take what follows for it.
+        let upgrade = head.headers.contains_key(UPGRADE);
+        let waits = !body.is_end_stream() && head.headers.contains_key(EXPECT);
+        let mut body = Some(body);
+        let exchange = self.envelope.meet(&head.method, &head.uri, &head.headers, peer);
+        let session = self.cookies.judge(head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes));
+        let mut deed = Deed::Leave;
+        let result = match self.envelope.admit(&head.method, &head.uri, &head.headers) {
+            Err(problem) => Err(problem),
+            // A bug costs its own call, not the connection's neighbours.
+            Ok(()) => {
+                let walk = self.forward(head, &mut body, &session, &exchange, &mut deed);
+                let walked = AssertUnwindSafe(walk).catch_unwind().await;
+                walked.unwrap_or(Err(Problem::new(Outcome::InternalError)))
+            }
+        };
+        let mut response = match result {
+            Ok(Granted::Answer(answer, seat)) => {
+                Outgoing::wrap(relay(answer, &exchange.method), None, exchange, seat, link)
+            }
+            Ok(Granted::Methods) => {
+                let mut response = Response::new(Content::text(Bytes::new(), &exchange.method));
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+                Outgoing::wrap(response, None, exchange, None, link)
+            }
+            // Who waits for `100 Continue` would be told to send what nobody will read.
+            Err(problem) => refused(&problem, body.filter(|_| !waits), exchange, link).await,
+        };
+        self.finish(&mut response, deed, &session, upgrade);
+        response
+    }
+
+    fn finish(&self, response: &mut Response<Outgoing>, deed: Deed, session: &Judged, last: bool) {
+        let cookie = match (deed, session) {
+            (Deed::Renew, Judged::Genuine(id)) => Some(self.cookies.renewal(id)),
+            (Deed::Forget, Judged::Genuine(_)) => Some(self.cookies.removal()),
+            _ => None,
+        };
+        let closes = last || self.envelope.is_draining() || !response.body().has_read_the_request();
+        let headers = response.headers_mut();
+        if let Some(line) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+            headers.append(SET_COOKIE, line);
+        }
+        self.envelope.complete(headers);
+        if closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+/// The answer to a call that goes no further.
+async fn refused(
+    problem: &Problem,
+    body: Option<Incoming>,
+    exchange: Exchange,
+    link: Link,
+) -> Response<Outgoing> {
+    problem.tell(&exchange.id, exchange.client.address);
+    // What is here already is no reason to end the connection.
+    if let Some(body) = body {
+        request_body::skip(body, &link).await;
+    }
+    let response = bridge::answer(problem.respond(&exchange.id));
+    let response = response.map(|text| Content::text(text, &exchange.method));
+    Outgoing::wrap(response, Some(problem.code()), exchange, None, link)
+}
