@@ -150,6 +150,7 @@ impl Calls {
         self.envelope.complete(headers);
         if closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            response.body().closes();
         }
     }
 }

@@ -6,10 +6,15 @@
 //! `same-origin` passes. Answers of the API share our origin, so nothing of it may be loaded as a
 //! document, a frame, a script or a worker.
 
-use http::header::{HeaderMap, ORIGIN};
+use http::header::{HeaderMap, HeaderName, ORIGIN};
 
 use super::problem::Problem;
 use crate::telemetry::{CsrfReason, Metrics, Outcome, SecurityKind};
+
+static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+static PROOF: HeaderName = HeaderName::from_static("x-csrf");
 
 /// The rules of one deployment.
 #[derive(Debug, Clone)]
@@ -47,12 +52,12 @@ impl CsrfGate {
                 let purpose = String::from_utf8_lossy(purpose.as_bytes()).to_ascii_lowercase();
                 ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word))
             });
-        let destination = value(headers, "sec-fetch-dest");
-        let framed = any(headers, "sec-fetch-dest", &FRAMES);
-        let foreign = present(headers, "sec-fetch-site")
-            && !value(headers, "sec-fetch-site")
+        let destination = value(headers, &DEST);
+        let framed = any(headers, &DEST, &FRAMES);
+        let foreign = present(headers, &SITE)
+            && !value(headers, &SITE)
                 .is_some_and(|site| site == b"same-origin" || site == b"none");
-        let navigates = value(headers, "sec-fetch-mode").is_some_and(|mode| mode == b"navigate")
+        let navigates = value(headers, &MODE).is_some_and(|mode| mode == b"navigate")
             && destination.is_some_and(|destination| destination == b"document");
         if prefetch || framed || (foreign && !navigates) {
             return Err(self.refuse(CsrfReason::FetchDestination));
@@ -61,19 +66,19 @@ impl CsrfGate {
     }
 
     fn judge(&self, headers: &HeaderMap) -> Result<(), CsrfReason> {
-        if any(headers, "sec-fetch-mode", &[b"navigate"]) || any(headers, "sec-fetch-dest", &EMBEDDING) {
+        if any(headers, &MODE, &[b"navigate"]) || any(headers, &DEST, &EMBEDDING) {
             return Err(CsrfReason::FetchDestination);
         }
-        let proven = value(headers, "x-csrf").is_some_and(|proof| proof == b"1");
+        let proven = value(headers, &PROOF).is_some_and(|proof| proof == b"1");
         if self.require_header && !proven {
             return Err(CsrfReason::MissingHeader);
         }
-        if present(headers, "sec-fetch-site") {
-            let same = value(headers, "sec-fetch-site").is_some_and(|site| site == b"same-origin");
+        if present(headers, &SITE) {
+            let same = value(headers, &SITE).is_some_and(|site| site == b"same-origin");
             return if same { Ok(()) } else { Err(CsrfReason::FetchSite) };
         }
-        if present(headers, ORIGIN.as_str()) {
-            let ours = value(headers, ORIGIN.as_str()).is_some_and(|origin| origin == self.origin.as_bytes());
+        if present(headers, &ORIGIN) {
+            let ours = value(headers, &ORIGIN).is_some_and(|origin| origin == self.origin.as_bytes());
             return if ours { Ok(()) } else { Err(CsrfReason::Origin) };
         }
         if proven { Ok(()) } else { Err(CsrfReason::MissingHeader) }
@@ -106,16 +111,16 @@ const EMBEDDING: [&[u8]; 13] = [
 ];
 
 /// Whether any line of the field is one of these words.
-fn any(headers: &HeaderMap, name: &str, words: &[&[u8]]) -> bool {
+fn any(headers: &HeaderMap, name: &HeaderName, words: &[&[u8]]) -> bool {
     headers.get_all(name).iter().any(|value| words.contains(&value.as_bytes()))
 }
 
-fn present(headers: &HeaderMap, name: &str) -> bool {
+fn present(headers: &HeaderMap, name: &HeaderName) -> bool {
     headers.contains_key(name)
 }
 
 /// The value of a field that stands once. One that stands twice says nothing.
-fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+fn value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(value.as_bytes()),

@@ -41,6 +41,11 @@ impl Outgoing {
         })
     }
 
+    /// Says that the connection ends with it.
+    pub(super) fn closes(&self) {
+        self.link.closes();
+    }
+
     /// Whether all of the request has been read.
     pub(super) fn has_read_the_request(&self) -> bool {
         self.link.is_read()

@@ -49,6 +49,13 @@ impl Link {
         }
     }
 
+    /// The answer says that the connection ends with it.
+    pub(in crate::server) fn closes(&self) {
+        if let Some(wire) = self.0.upgrade() {
+            wire.borrow_mut().answer.closes = true;
+        }
+    }
+
     /// Whether all of the request has been handed on.
     pub(in crate::server) fn is_read(&self) -> bool {
         self.0.upgrade().is_some_and(|wire| wire.borrow().is_read())
@@ -93,7 +100,11 @@ impl AsyncRead for Turn {
 
 impl AsyncWrite for Turn {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.borrow_mut().poll_write(cx, bytes)
+        let mut wire = self.0.borrow_mut();
+        if wire.note_answer(bytes).is_some_and(says_close) {
+            wire.answer.closes = true;
+        }
+        wire.poll_write(cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -120,7 +131,9 @@ impl AsyncRead for CallTurn {
 
 impl AsyncWrite for CallTurn {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.borrow_mut().poll_write(cx, bytes)
+        let mut wire = self.0.borrow_mut();
+        wire.note_answer(bytes);
+        wire.poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -128,7 +141,10 @@ impl AsyncWrite for CallTurn {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.borrow_mut().poll_write_vectored(cx, pieces)
+        let mut wire = self.0.borrow_mut();
+        // A head does not begin within a piece.
+        wire.note_answer(pieces.first().map_or(&[], |first| first));
+        wire.poll_write_vectored(cx, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -144,6 +160,26 @@ impl AsyncWrite for CallTurn {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether a head says that the connection ends. What is no head says so too.
+fn says_close(bytes: &[u8]) -> bool {
+    if !bytes.starts_with(b"HTTP/1.") {
+        return true;
+    }
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            return false;
+        }
+        if let Some((name, value)) = line.split_at_checked(b"connection:".len())
+            && name.eq_ignore_ascii_case(b"connection:")
+        {
+            let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            return options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
+        }
+    }
+    true
 }
 
 /// Largest piece of an answer that is handed to the HTTP layer, in bytes. That copies each piece

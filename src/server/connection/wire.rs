@@ -222,35 +222,30 @@ impl Wire {
         }
     }
 
-    /// Writes, and notes what an answer's head says of the connection.
+    /// Notes that these bytes of an answer are to be written. Gives its head back where it begins
+    /// with them.
+    pub(super) fn note_answer<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.answer.flushed = false;
+        if self.answer.begun {
+            return None;
+        }
+        let head = Some(without_interim(bytes)).filter(|head| !head.is_empty());
+        self.answer.begun = head.is_some();
+        head
+    }
+
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.note_head(bytes);
         let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.note_progress(polled)
     }
 
-    /// As [`Self::poll_write`]. A head does not begin within a piece.
     pub(super) fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.note_head(pieces.first().map_or(&[], |first| first));
         let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
         self.note_progress(polled)
-    }
-
-    fn note_head(&mut self, bytes: &[u8]) {
-        if !self.answer.begun {
-            match without_interim(bytes) {
-                [] => {}
-                head => {
-                    self.answer.begun = true;
-                    self.answer.closes |= says_close(head);
-                }
-            }
-        }
-        self.answer.flushed = false;
     }
 
     fn note_progress(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -306,24 +301,4 @@ fn read_at_most(
 /// What follows an interim answer.
 fn without_interim(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(bytes)
-}
-
-/// Whether a head says that the connection ends. What is no head says so too.
-fn says_close(bytes: &[u8]) -> bool {
-    if !bytes.starts_with(b"HTTP/1.") {
-        return true;
-    }
-    for line in bytes.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return false;
-        }
-        if let Some((name, value)) = line.split_at_checked(b"connection:".len())
-            && name.eq_ignore_ascii_case(b"connection:")
-        {
-            let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            return options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
-        }
-    }
-    true
 }
