@@ -35,5 +35,5 @@ use crate::model::{Digest, SessionId};
 /// What a session is called in logs: the beginning of its record's name in the store, by which an
 /// operator finds it. From neither can the id be had.
 pub fn session_digest(id: &SessionId) -> Digest {
-    id.digest("session")
+    id.name()
 }

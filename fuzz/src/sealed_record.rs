@@ -132,7 +132,7 @@ fn foreign(plain: &[u8]) {
     for moment in [session.content.created_at, session.content.ends_at, session.expires_at] {
         assert!(moment.to_rfc3339().ends_with('Z'));
     }
-    let _ = world.vault.due(&session);
+    let _ = world.vault.due(&session, SystemClock.now());
     let _ = session.content.tokens.expires_at.map(Timestamp::to_rfc3339);
     http::HeaderValue::from_str(session.content.tokens.access.expose()).expect("a token fits into a header");
 }

@@ -1,6 +1,8 @@
 //! Names of sessions and of their versions.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,45 +12,63 @@ use zeroize::Zeroize;
 
 /// The secret that names a session: 256 random bits, in the browser's cookie and nowhere else
 /// (RFC 10017 section 6.1.3.2).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId([u8; 32]);
+#[derive(Clone)]
+pub struct SessionId {
+    secret: [u8; 32],
+    /// See [`Self::name`].
+    name: OnceLock<Digest>,
+}
 
 impl SessionId {
     /// A new id from 256 bits of the system's random source.
     pub fn from_random(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { secret: bytes, name: OnceLock::new() }
     }
 
     /// Reads the 43 base64url characters of a cookie; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-            Ok(32) => Some(Self(bytes)),
+            Ok(32) => Some(Self::from_random(bytes)),
             _ => None,
         }
     }
 
     /// The cookie's text. It is a credential: for the browser that owns it only.
     pub fn expose(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
+        URL_SAFE_NO_PAD.encode(self.secret)
     }
 
-    /// What the id is called outside the cookie. `purpose` keeps the name of a record, the name
-    /// in a log and any later one unlike each other, so that none can be turned into another.
-    pub fn digest(&self, purpose: &str) -> Digest {
-        Digest::of(purpose, &self.0)
+    /// What the id is called outside the cookie: in the store and in logs. A call asks for it
+    /// several times, and it is reckoned once.
+    pub fn name(&self) -> Digest {
+        *self.name.get_or_init(|| Digest::of("session", &self.secret))
+    }
+}
+
+impl PartialEq for SessionId {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
+impl Eq for SessionId {}
+
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.secret.hash(state);
     }
 }
 
 impl Drop for SessionId {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.secret.zeroize();
     }
 }
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId({})", self.digest("session").short())
+        write!(f, "SessionId({})", self.name().short())
     }
 }
 
@@ -85,8 +105,15 @@ impl Digest {
 
     /// The first twelve characters of [`Self::text`], enough to follow one session through a log.
     pub fn short(&self) -> String {
+        let mut short = String::with_capacity(12);
+        self.push_short(&mut short);
+        short
+    }
+
+    /// Appends [`Self::short`] to a text.
+    pub fn push_short(&self, text: &mut String) {
         // Nine bytes are twelve characters.
-        URL_SAFE_NO_PAD.encode(self.0.first_chunk::<9>().unwrap_or(&[0; 9]))
+        URL_SAFE_NO_PAD.encode_string(self.0.first_chunk::<9>().unwrap_or(&[0; 9]), text);
     }
 }
 

@@ -7,6 +7,9 @@
 //!
 //! The cookie of a call, which actix-session does not see, is verified and made here.
 
+mod signature;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix_web::body::MessageBody;
@@ -17,6 +20,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use arc_swap::ArcSwap;
+use signature::Signature;
 
 use super::cookies::{CookieNames, Presented};
 use crate::crypto::{KeyId, KeyRing, SealingKey};
@@ -30,6 +34,7 @@ pub struct CookieKeys {
     /// The key that actix-session was given.
     anchor: KeyId,
     anchor_key: Key,
+    signature: Signature,
     same_site: SameSite,
     max_age: CookieDuration,
 }
@@ -51,7 +56,8 @@ impl CookieKeys {
         let active = ring.load().active().clone();
         let max_age = CookieDuration::try_from(max_age).unwrap_or(CookieDuration::days(365));
         let anchor_key = cookie_key(&active);
-        Self { names, anchor: active.id().clone(), anchor_key, ring, same_site, max_age }
+        let (anchor, signature) = (active.id().clone(), Signature::new(&anchor_key));
+        Self { names, anchor, anchor_key, signature, ring, same_site, max_age }
     }
 
     /// The key for actix-session.
@@ -86,8 +92,7 @@ impl CookieKeys {
 
     /// The session id in a cookie that is signed under the anchor's key.
     fn open(&self, value: &str) -> Option<SessionId> {
-        let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session())).ok()?.into_owned();
-        SessionId::parse(verify(cookie, &self.anchor_key)?.value())
+        self.signature.open(value)
     }
 
     /// Which session a call's `Cookie` lines name.
@@ -119,18 +124,18 @@ impl CookieKeys {
     }
 
     /// The cookie's value under the anchor's key.
-    fn inbound(&self, value: &str) -> Option<String> {
+    fn inbound<'a>(&self, value: &'a str) -> Option<Cow<'a, str>> {
         let ring = self.ring.load();
         if ring.retired().is_empty() && *ring.active().id() == self.anchor {
-            return Some(value.to_owned());
+            return Some(value.into());
         }
         let cookie = Cookie::parse_encoded(format!("{}={value}", self.names.session())).ok()?.into_owned();
         if verify(cookie.clone(), &self.anchor_key).is_some() {
-            return Some(value.to_owned());
+            return Some(value.into());
         }
         let keys = std::iter::once(ring.active()).chain(ring.retired());
         let opened = keys.map(cookie_key).find_map(|key| verify(cookie.clone(), &key))?;
-        Some(sign(opened, &self.anchor_key))
+        Some(sign(opened, &self.anchor_key).into())
     }
 
     /// Gives the session's `Set-Cookie` its final form: signed under the ring's active key, and

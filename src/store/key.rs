@@ -40,7 +40,7 @@ pub struct Key {
 impl Key {
     /// The record of a session.
     pub fn session(id: &SessionId) -> Self {
-        Self { place: Place::Session, hash: id.digest("session") }
+        Self { place: Place::Session, hash: id.name() }
     }
 
     /// The record of a login in progress, named by its `state`.

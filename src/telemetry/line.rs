@@ -20,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::escape::{Escaping, Style, is_unsafe};
 use super::logging::LogFormat;
+use super::request_log;
 
 /// Writes events as lines of one format.
 #[derive(Debug, Clone, Copy)]
@@ -44,20 +45,21 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::new(self.format);
-        event.record(&mut fields);
-        let level = *event.metadata().level();
-        let target = fields.target.as_deref().unwrap_or(event.metadata().target());
-        let now = time_of_day(now());
         match self.format {
             LogFormat::Json => {
-                for piece in [r#"{"timestamp":""#, &now, r#"","level":""#, level.as_str(), r#"","target":""#]
-                {
+                out.write_str(r#"{"timestamp":""#)?;
+                write_time(&mut out, now())?;
+                for piece in [r#"","level":""#, event.metadata().level().as_str(), r#"","target":""#] {
                     out.write_str(piece)?;
                 }
-                Escaping::new(&mut out, Style::Json).write_str(target)?;
-                for piece in [r#"","message":""#, &fields.message, "\"", &fields.text] {
-                    out.write_str(piece)?;
+                if event.metadata().module_path() == Some(request_log::MODULE) {
+                    write_request(&mut out, event)?;
+                } else {
+                    let fields = Fields::of(event, self.format);
+                    Escaping::new(&mut out, Style::Json).write_str(fields.target(event))?;
+                    for piece in [r#"","message":""#, &fields.message, "\"", &fields.text] {
+                        out.write_str(piece)?;
+                    }
                 }
                 // In a list, since an event and its spans may have fields of one name.
                 let mut end = "";
@@ -74,10 +76,14 @@ where
                 out.write_str("}\n")
             }
             LogFormat::Pretty => {
-                let time = now.get(11..23).unwrap_or(&now);
+                let fields = Fields::of(event, self.format);
+                let level = *event.metadata().level();
+                let mut now_text = String::with_capacity(24);
+                write_time(&mut now_text, now())?;
+                let time = now_text.get(11..23).unwrap_or(&now_text);
                 let (on, off) = if out.has_ansi_escapes() { (colour(level), "\x1b[0m") } else { ("", "") };
                 write!(out, "{time} {on}{level:>5}{off} ")?;
-                Escaping::new(&mut out, Style::Plain).write_str(target)?;
+                Escaping::new(&mut out, Style::Plain).write_str(fields.target(event))?;
                 write!(out, ": {}{}", fields.message, fields.text)?;
                 for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
                     if let Some(text) = span.extensions().get::<FormattedFields<N>>() {
@@ -123,8 +129,17 @@ struct Fields {
 
 impl Fields {
     fn new(format: LogFormat) -> Self {
-        // As long as a request's line.
-        Self { format, message: String::new(), text: String::with_capacity(512), target: None }
+        Self { format, message: String::new(), text: String::new(), target: None }
+    }
+
+    fn of(event: &Event<'_>, format: LogFormat) -> Self {
+        let mut fields = Self::new(format);
+        event.record(&mut fields);
+        fields
+    }
+
+    fn target<'a>(&'a self, event: &Event<'a>) -> &'a str {
+        self.target.as_deref().unwrap_or(event.metadata().target())
     }
 
     fn text(&mut self, field: &Field, value: fmt::Arguments<'_>) {
@@ -227,7 +242,7 @@ fn now() -> SystemTime {
 
 /// RFC 3339 in UTC, to the millisecond. A worker writes thousands of lines a second, so each
 /// thread keeps the text of the second it wrote last.
-fn time_of_day(now: SystemTime) -> String {
+fn write_time(out: &mut dyn Write, now: SystemTime) -> fmt::Result {
     thread_local! {
         static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
     }
@@ -237,16 +252,34 @@ fn time_of_day(now: SystemTime) -> String {
             *text = humantime::format_rfc3339_seconds(now).to_string();
             *second = since.as_secs();
         }
-        let mut time = String::with_capacity(24);
-        time.push_str(text.trim_end_matches('Z'));
-        let millis = since.subsec_millis();
-        time.push('.');
-        for place in [100, 10, 1] {
-            time.push(char::from_digit(millis / place % 10, 10).unwrap_or('0'));
+        let digit = |place| char::from_digit(since.subsec_millis() / place % 10, 10).unwrap_or('0');
+        out.write_str(text.trim_end_matches('Z'))?;
+        for part in ['.', digit(100), digit(10), digit(1), 'Z'] {
+            out.write_char(part)?;
         }
-        time.push('Z');
-        time
+        Ok(())
     })
+}
+
+/// What a request's line has behind the opening quote of its target. Its fields come as JSON.
+fn write_request(out: &mut Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    struct Copied<'a, 'b>(&'a mut Writer<'b>, fmt::Result);
+
+    impl Visit for Copied<'_, '_> {
+        fn record_str(&mut self, field: &Field, value: &str) {
+            if field.name() == request_log::AS_JSON {
+                self.1 = self.0.write_str(value);
+            }
+        }
+        fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+        fn record_f64(&mut self, _: &Field, _: f64) {}
+        fn record_u64(&mut self, _: &Field, _: u64) {}
+    }
+
+    out.write_str(r#"request","message":"answered""#)?;
+    let mut copied = Copied(out, Ok(()));
+    event.record(&mut copied);
+    copied.1
 }
 
 const fn colour(level: Level) -> &'static str {

@@ -13,7 +13,7 @@ use super::tasks::Tasks;
 use super::unsaved::Unsaved;
 use super::vault::{Session, SessionContent, TokenVault};
 use crate::clock::SharedClock;
-use crate::model::{AccessToken, Generation, Principal, Scopes, SessionId, TokenSet};
+use crate::model::{AccessToken, Generation, Principal, Scopes, SessionId, Timestamp, TokenSet};
 use crate::oauth;
 use crate::store::Key;
 use crate::telemetry::{Health, Metrics, RefreshOutcome, Refreshed, SecurityEvent, SessionEnd};
@@ -102,9 +102,8 @@ impl TokenBroker {
     /// # Errors
     /// [`AccessTokenError`]; after `Ended` and `NoSession` nothing is left in the vault.
     pub async fn access_token(&self, id: &SessionId) -> Result<Allowance, AccessTokenError> {
-        let session = self.current(&Key::session(id)).await?;
-        let now = self.refresher.clock.now();
-        let renew_cookie = session.content.principal == Principal::User && self.slide(&session);
+        let (session, now) = self.current(&Key::session(id)).await?;
+        let renew_cookie = session.content.principal == Principal::User && self.slide(&session, now);
         let allowance = |session, refreshed| Allowance { session, renew_cookie, refreshed };
         match Freshness::of(&session.content, now, self.refresh_ahead) {
             Freshness::Fresh => Ok(allowance(session, Refreshed::None)),
@@ -122,7 +121,8 @@ impl TokenBroker {
 
     /// The API has carried out a call. Answers whether the browser's cookie is due to be set anew.
     pub fn succeeded(&self, used: &Allowance) -> bool {
-        used.session.content.principal == Principal::Anonymous && self.slide(&used.session)
+        used.session.content.principal == Principal::Anonymous
+            && self.slide(&used.session, self.refresher.clock.now())
     }
 
     /// What to do after the API answered 401 to the token of `used`: a newer token may be there
@@ -183,7 +183,7 @@ impl TokenBroker {
     /// # Errors
     /// [`AccessTokenError`]: `NoSession` and `Ended` where there is none (any more).
     pub async fn session(&self, id: &SessionId) -> Result<Arc<Session>, AccessTokenError> {
-        self.current(&Key::session(id)).await
+        Ok(self.current(&Key::session(id)).await?.0)
     }
 
     /// Begins a session and ends those that it takes the place of.
@@ -248,14 +248,16 @@ impl TokenBroker {
         Ok(ended)
     }
 
-    /// The newest version of a session, unless one of its timeouts has passed.
-    async fn current(&self, key: &Key) -> Result<Arc<Session>, AccessTokenError> {
+    /// The newest version of a session, unless one of its timeouts has passed; and the moment
+    /// at which that is so.
+    async fn current(&self, key: &Key) -> Result<(Arc<Session>, Timestamp), AccessTokenError> {
         let session = self.newest(key, Knowledge::Cache).await?;
-        if self.refresher.clock.now() < session.expires_at {
-            return Ok(session);
+        let now = self.refresher.clock.now();
+        if now < session.expires_at {
+            return Ok((session, now));
         }
         // Another instance may have moved the deadline; that is not told.
-        self.live(key, Knowledge::Store).await
+        Ok((self.live(key, Knowledge::Store).await?, self.refresher.clock.now()))
     }
 
     async fn live(&self, key: &Key, knowledge: Knowledge) -> Result<Arc<Session>, AccessTokenError> {
@@ -295,8 +297,8 @@ impl TokenBroker {
     }
 
     /// Moves the deadlines behind the call, where they are due.
-    fn slide(&self, session: &Session) -> bool {
-        let Some(slide) = self.refresher.vault.due(session) else {
+    fn slide(&self, session: &Session, now: Timestamp) -> bool {
+        let Some(slide) = self.refresher.vault.due(session, now) else {
             return false;
         };
         let (vault, key) = (self.refresher.vault.clone(), session.key);

@@ -271,10 +271,9 @@ impl TokenVault {
         Ok(removed?)
     }
 
-    /// The later deadlines that a call at this moment asks for, or `None` while the stored ones
+    /// The later deadlines that a call at the moment `now` asks for, or `None` while the stored ones
     /// still cover it. With `cookie`, the browser gets its cookie anew.
-    pub fn due(&self, session: &Session) -> Option<Slide> {
-        let now = self.clock.now();
+    pub fn due(&self, session: &Session, now: Timestamp) -> Option<Slide> {
         let max_age = self.lifetimes.cookie_max_age();
         let covered = self.lifetimes.covered(&session.content, session.expires_at, now);
         let cookie = session.cookie_until.since(now) < max_age / 2;

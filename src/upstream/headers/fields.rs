@@ -23,8 +23,10 @@ pub(super) enum Match {
 pub(super) enum Action {
     /// It ends here.
     Strip,
-    /// It is not copied: this server checks it, or writes its own.
+    /// It is not copied: this server writes its own.
     Remake,
+    /// It is put aside: what becomes of it, code says.
+    Judge,
 }
 
 /// Shorthands for the tables.
@@ -42,6 +44,10 @@ pub(super) const fn strip_ending(suffix: &'static str, why: &'static str) -> Rul
 
 pub(super) const fn remake(name: &'static str, why: &'static str) -> Rule {
     Rule { name: Match::Exactly(name), action: Action::Remake, why }
+}
+
+pub(super) const fn judge(name: &'static str, why: &'static str) -> Rule {
+    Rule { name: Match::Exactly(name), action: Action::Judge, why }
 }
 
 /// What belongs to one connection, either way (RFC 9110 section 7.6.1), or to the framing of one
@@ -107,37 +113,92 @@ pub(super) struct Filter {
     nominated: Vec<String>,
 }
 
+/// What a [`Filter`] makes of a message's fields, each part in their order.
+pub(super) struct Sifted {
+    /// Those that no line names and `Connection` does not nominate.
+    pub(super) passed: HeaderMap,
+    /// Those of the lines with [`Action::Judge`], nominated or not.
+    pub(super) judged: HeaderMap,
+}
+
 impl Filter {
     pub(super) fn new(index: &'static Index, inbound: &HeaderMap) -> Self {
         Self { index, nominated: nominated(inbound) }
     }
 
-    /// The headers that no line names and `Connection` does not nominate, in their order.
-    pub(super) fn pass(&self, inbound: &HeaderMap) -> HeaderMap {
-        let mut passed = HeaderMap::with_capacity(inbound.len());
+    /// Sifts the fields of a message, leaving room for so many more to be added.
+    pub(super) fn sift(&self, inbound: &HeaderMap, room: usize) -> Sifted {
+        let mut sifted = Sifted::with_room(inbound.len() + room);
         for (name, value) in inbound {
-            if self.passes(name) {
-                passed.append(name, value.clone());
+            if let Some(headers) = sifted.place(self.fate(name)) {
+                headers.append(name, value.clone());
             }
         }
-        passed
+        sifted
+    }
+
+    /// The same for a message that nobody needs any more: no value is copied.
+    pub(super) fn sift_owned(&self, inbound: HeaderMap, room: usize) -> Sifted {
+        let mut sifted = Sifted::with_room(inbound.len() + room);
+        let mut last = None;
+        for (name, value) in inbound {
+            // Only the first value of several comes with their name.
+            if let Some(name) = name {
+                last = Some((self.fate(&name), name));
+            }
+            if let Some((fate, name)) = &last
+                && let Some(headers) = sifted.place(*fate)
+            {
+                headers.append(name, value);
+            }
+        }
+        sifted
     }
 
     /// Whether `Connection` nominates the field.
     pub(super) fn nominates(&self, name: &HeaderName) -> bool {
-        let folded = fold(name.as_str());
+        !self.nominated.is_empty() && self.nominates_folded(&fold(name.as_str()))
+    }
+
+    fn nominates_folded(&self, folded: &str) -> bool {
         self.nominated.iter().any(|nominated| *nominated == folded)
     }
 
-    fn passes(&self, name: &HeaderName) -> bool {
+    fn fate(&self, name: &HeaderName) -> Fate {
         let folded = fold(name.as_str());
         match self.index.find(&folded) {
             Some(Rule { action: Action::Strip, why, .. }) => {
                 tracing::trace!(header = name.as_str(), why, "header stripped");
-                false
+                Fate::Ends
             }
-            Some(Rule { action: Action::Remake, .. }) => false,
-            None => !self.nominated.iter().any(|nominated| *nominated == folded),
+            Some(Rule { action: Action::Remake, .. }) => Fate::Ends,
+            // Another spelling of it is no field that anybody here reads.
+            Some(Rule { action: Action::Judge, .. }) if folded != name.as_str() => Fate::Ends,
+            Some(Rule { action: Action::Judge, .. }) => Fate::IsJudged,
+            None if self.nominates_folded(&folded) => Fate::Ends,
+            None => Fate::Passes,
+        }
+    }
+}
+
+/// Where a field goes.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Ends,
+    IsJudged,
+    Passes,
+}
+
+impl Sifted {
+    fn with_room(fields: usize) -> Self {
+        Self { passed: HeaderMap::with_capacity(fields), judged: HeaderMap::new() }
+    }
+
+    fn place(&mut self, fate: Fate) -> Option<&mut HeaderMap> {
+        match fate {
+            Fate::Ends => None,
+            Fate::IsJudged => Some(&mut self.judged),
+            Fate::Passes => Some(&mut self.passed),
         }
     }
 }
@@ -152,12 +213,14 @@ impl Rule {
     }
 }
 
-/// The options of `Connection`, folded. Options that name no field do no harm.
+/// The options of `Connection`, folded. Options that name no field do no harm. The commonest is
+/// left out: no field of that name passes in any case.
 fn nominated(inbound: &HeaderMap) -> Vec<String> {
     let lines = inbound.get_all(CONNECTION);
     lines
         .iter()
         .flat_map(|value| elements(value.as_bytes()))
+        .filter(|option| !option.eq_ignore_ascii_case(b"keep-alive"))
         .map(|option| fold(&String::from_utf8_lossy(option)).to_ascii_lowercase())
         .collect()
 }
@@ -166,11 +229,20 @@ fn nominated(inbound: &HeaderMap) -> Vec<String> {
 /// character of whatever is neither letter nor digit (`X.Real!IP`).
 fn fold(name: &str) -> Cow<'_, str> {
     let folds = |character: char| !character.is_ascii_alphanumeric() && character != '-';
-    if name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-') {
-        Cow::Owned(name.replace(folds, "-"))
-    } else {
-        Cow::Borrowed(name)
+    if is_plain(name.as_bytes()) { Cow::Borrowed(name) } else { Cow::Owned(name.replace(folds, "-")) }
+}
+
+/// Letters, digits and `-` alone. In pieces that a processor takes at once, the last one filled up.
+fn is_plain(name: &[u8]) -> bool {
+    let all = |piece: &[u8; 16]| {
+        piece.iter().fold(true, |plain, byte| plain & (byte.is_ascii_alphanumeric() | (*byte == b'-')))
+    };
+    let (pieces, rest) = name.as_chunks();
+    let mut last = [b'-'; 16];
+    if let Some(last) = last.get_mut(..rest.len()) {
+        last.copy_from_slice(rest);
     }
+    pieces.iter().all(all) && all(&last)
 }
 
 /// The elements of a list (RFC 9110 section 5.6.1), without surrounding space; empty ones are left

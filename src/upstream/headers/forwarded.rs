@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
+use crate::model::push_address;
+
 /// Where a call comes from, as far as this server believes it.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientHop<'a> {
@@ -22,39 +24,55 @@ pub struct ClientHop<'a> {
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Writes the four headers. Addresses are printed from their parsed form, and a host that is none
 /// is left out, so nothing in them can be injected.
 pub(super) fn write(headers: &mut HeaderMap, hop: &ClientHop<'_>) {
-    let chain = hop.chain();
-    let host = is_host(hop.host).then_some(hop.host);
+    let (client, peer) = (hop.client.to_canonical(), hop.peer.to_canonical());
+    let (direct, through);
+    let chain: &[IpAddr] = if client == peer {
+        direct = [client];
+        &direct
+    } else {
+        through = hop.chain(client, peer);
+        &through
+    };
+    let host = Some(hop.host).filter(|host| is_host(host));
 
-    let addresses: Vec<String> = chain.iter().map(IpAddr::to_string).collect();
-    insert(headers, X_FORWARDED_FOR, &addresses.join(", "));
-    insert(headers, X_FORWARDED_PROTO, hop.proto);
+    let mut text = String::with_capacity(128);
+    for (at, address) in chain.iter().enumerate() {
+        text.push_str(if at == 0 { "" } else { ", " });
+        push_address(&mut text, address);
+    }
+    insert(headers, X_FORWARDED_FOR, &text);
+    match hop.proto {
+        "https" => drop(headers.insert(X_FORWARDED_PROTO, HTTPS)),
+        proto => insert(headers, X_FORWARDED_PROTO, proto),
+    }
     if let Some(host) = host {
         insert(headers, X_FORWARDED_HOST, host);
     }
 
-    let mut elements: Vec<String> = chain.iter().map(|address| format!("for={}", node(address))).collect();
-    if let Some(first) = elements.first_mut() {
-        if let Some(host) = host {
-            first.push_str(&format!(";host={}", quoted_if_needed(host)));
+    text.clear();
+    for (at, address) in chain.iter().enumerate() {
+        text.push_str(if at == 0 { "for=" } else { ", for=" });
+        push_node(&mut text, address);
+        if at == 0 {
+            if let Some(host) = host {
+                push_host(&mut text, host);
+            }
+            text.push_str(";proto=");
+            text.push_str(hop.proto);
         }
-        first.push_str(&format!(";proto={}", hop.proto));
     }
-    insert(headers, FORWARDED, &elements.join(", "));
+    insert(headers, FORWARDED, &text);
 }
 
 impl ClientHop<'_> {
-    /// The client, then every proxy between it and this server. Never empty.
-    fn chain(&self) -> Vec<IpAddr> {
-        let client = self.client.to_canonical();
-        let peer = self.peer.to_canonical();
-        if client == peer {
-            return vec![client];
-        }
+    /// The client, then every proxy between it and this server, the last of which is `peer`.
+    fn chain(&self, client: IpAddr, peer: IpAddr) -> Vec<IpAddr> {
         // From the right: addresses, up to the client's.
         let mut proxies = vec![peer];
         for element in self.forwarded_chain.unwrap_or_default().rsplit(',') {
@@ -83,17 +101,20 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// RFC 7239 section 6: an IPv6 address stands in brackets, and brackets stand in quotes.
-fn node(address: &IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
-    }
+fn push_node(text: &mut String, address: &IpAddr) {
+    let (before, after) = if address.is_ipv6() { ("\"[", "]\"") } else { ("", "") };
+    text.push_str(before);
+    push_address(text, address);
+    text.push_str(after);
 }
 
 /// A `:` is no token character (RFC 9110 section 5.6.2).
-fn quoted_if_needed(host: &str) -> String {
+fn push_host(text: &mut String, host: &str) {
     let token = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
-    if token { host.to_owned() } else { format!("\"{host}\"") }
+    let quote = if token { "" } else { "\"" };
+    for part in [";host=", quote, host, quote] {
+        text.push_str(part);
+    }
 }
 
 fn is_host(text: &str) -> bool {

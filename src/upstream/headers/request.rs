@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use http::header::{HeaderMap, HeaderValue, MAX_FORWARDS, VIA};
 
-use super::fields::{Filter, Index, Rule, elements, remake, strip, strip_all};
+use super::fields::{Filter, Index, Rule, Sifted, elements, judge, remake, strip, strip_all};
 use super::forwarded::ClientHop;
 use super::{HeaderError, forwarded, trace};
 
@@ -63,9 +63,9 @@ pub(super) const TABLE: &[Rule] = &[
     strip_all("x-appengine-", ADDRESS),
     strip_all("x-envoy-", "instructions to a proxy beside the API"),
     strip("proxy", "a CGI program would take it for the variable `HTTP_PROXY` (CVE-2016-5385)"),
-    remake("via", "RFC 9110 section 7.6.3: extended by this server"),
+    judge("via", "RFC 9110 section 7.6.3: extended by this server"),
     remake("host", "the API's own, from the URL"),
-    remake("max-forwards", "RFC 9110 section 7.6.2: one less"),
+    judge("max-forwards", "RFC 9110 section 7.6.2: one less"),
     // What would make the API see another request than was checked here.
     strip_all("x-http-", OVERRIDE),
     strip("x-method-override", OVERRIDE),
@@ -81,8 +81,8 @@ pub(super) const TABLE: &[Rule] = &[
     strip("expect", "RFC 9110 section 10.1.1: answered here"),
     strip_all("x-whisk-bff-", "this server's own names"),
     // Tracing.
-    remake("traceparent", "Trace Context section 3.2: passed where valid"),
-    remake("tracestate", "Trace Context section 3.3: void without a valid `traceparent`"),
+    judge("traceparent", "Trace Context section 3.2: passed where valid"),
+    judge("tracestate", "Trace Context section 3.3: void without a valid `traceparent`"),
 ];
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(TABLE));
@@ -102,23 +102,38 @@ const OWN_VIA: &str = "1.1 whisk-bff";
 /// # Errors
 /// [`HeaderError::Loop`] if `Via` names this server.
 pub fn request_headers(inbound: &HeaderMap, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
-    if inbound.get_all(VIA).iter().any(names_this_server) {
+    let filter = Filter::new(&INDEX, inbound);
+    complete(filter.sift(inbound, ADDED), &filter, hop)
+}
+
+/// The same as [`request_headers`], of headers that nobody needs any more: no value is copied.
+///
+/// # Errors
+/// [`HeaderError::Loop`] if `Via` names this server.
+pub fn into_request_headers(inbound: HeaderMap, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
+    let filter = Filter::new(&INDEX, &inbound);
+    complete(filter.sift_owned(inbound, ADDED), &filter, hop)
+}
+
+/// How many fields are added to those that pass: here, and by the forwarder.
+const ADDED: usize = 8;
+
+fn complete(sifted: Sifted, filter: &Filter, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
+    let Sifted { passed: mut outbound, judged } = sifted;
+    if judged.get_all(VIA).iter().any(names_this_server) {
         return Err(HeaderError::Loop);
     }
-    let filter = Filter::new(&INDEX, inbound);
-    let mut outbound = filter.pass(inbound);
-
     if !filter.nominates(&VIA) {
-        for via in inbound.get_all(VIA) {
+        for via in judged.get_all(VIA) {
             outbound.append(VIA, via.clone());
         }
     }
     outbound.append(VIA, HeaderValue::from_static(OWN_VIA));
-    if let Some(left) = one_hop_less(inbound) {
+    if let Some(left) = one_hop_less(&judged) {
         outbound.insert(MAX_FORWARDS, left);
     }
     forwarded::write(&mut outbound, hop);
-    trace::carry(inbound, &filter, &mut outbound);
+    trace::carry(&judged, filter, &mut outbound);
     Ok(outbound)
 }
 

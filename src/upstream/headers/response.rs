@@ -9,7 +9,7 @@ use http::header::{
 };
 
 use super::fields::{
-    Filter, Index, Rule, elements, has_balanced_quotes, remake, strip, strip_all, strip_ending,
+    Filter, Index, Rule, Sifted, elements, has_balanced_quotes, judge, remake, strip, strip_all, strip_ending,
 };
 use super::{HeaderError, cache, location};
 use crate::upstream::path::{Routes, UpstreamPath};
@@ -58,7 +58,7 @@ pub(super) const TABLE: &[Rule] = &[
     strip("alternate-protocol", ELSEWHERE),
     strip("onion-location", ELSEWHERE),
     strip("refresh", "a redirection that is not checked"),
-    remake("link", "passed where it makes no browser load anything"),
+    judge("link", "passed where it makes no browser load anything"),
     strip("speculation-rules", "the browser would load pages of this origin ahead"),
     strip("sourcemap", "the developer's tools would load it"),
     strip("x-sourcemap", "the developer's tools would load it"),
@@ -105,7 +105,7 @@ pub(super) const TABLE: &[Rule] = &[
     strip_all("x-debug-", MACHINERY),
     // Names by which this server speaks.
     strip_all("x-whisk-bff-", "marks this server's own errors"),
-    remake("www-authenticate", "only a `Bearer` challenge opens no dialogue of the browser's"),
+    judge("www-authenticate", "only a `Bearer` challenge opens no dialogue of the browser's"),
 ];
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(TABLE));
@@ -140,15 +140,39 @@ pub fn response_headers(
     context: &ResponseContext<'_>,
 ) -> Result<HeaderMap, HeaderError> {
     let filter = Filter::new(&INDEX, inbound);
-    let mut outbound = filter.pass(inbound);
+    complete(filter.sift(inbound, ADDED), &filter, status, context)
+}
 
+/// The same as [`response_headers`], of headers that nobody needs any more: no value is copied.
+///
+/// # Errors
+/// [`HeaderError::Redirect`] for a redirection out of the forwarded paths.
+pub fn into_response_headers(
+    inbound: HeaderMap,
+    status: StatusCode,
+    context: &ResponseContext<'_>,
+) -> Result<HeaderMap, HeaderError> {
+    let filter = Filter::new(&INDEX, &inbound);
+    complete(filter.sift_owned(inbound, ADDED), &filter, status, context)
+}
+
+/// How many fields are added to those that pass: here, and to every answer of this server.
+const ADDED: usize = 8;
+
+fn complete(
+    sifted: Sifted,
+    filter: &Filter,
+    status: StatusCode,
+    context: &ResponseContext<'_>,
+) -> Result<HeaderMap, HeaderError> {
+    let Sifted { passed: mut outbound, judged } = sifted;
     if !filter.nominates(&WWW_AUTHENTICATE) {
-        for challenge in inbound.get_all(WWW_AUTHENTICATE).iter().filter(|value| is_bearer_only(value)) {
+        for challenge in judged.get_all(WWW_AUTHENTICATE).iter().filter(|value| is_bearer_only(value)) {
             outbound.append(WWW_AUTHENTICATE, challenge.clone());
         }
     }
     if !filter.nominates(&LINK) {
-        for link in inbound.get_all(LINK).iter().filter(|value| only_points(value)) {
+        for link in judged.get_all(LINK).iter().filter(|value| only_points(value)) {
             outbound.append(LINK, link.clone());
         }
     }

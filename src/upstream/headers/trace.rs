@@ -9,15 +9,15 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Carries the trace across. `tracestate` goes with a valid `traceparent` only, whole.
-pub(super) fn carry(inbound: &HeaderMap, filter: &Filter, outbound: &mut HeaderMap) {
-    let mut parents = inbound.get_all(TRACEPARENT).iter();
+pub(super) fn carry(judged: &HeaderMap, filter: &Filter, outbound: &mut HeaderMap) {
+    let mut parents = judged.get_all(TRACEPARENT).iter();
     let Some(parent) = parents.next().filter(|_| !filter.nominates(&TRACEPARENT)) else {
         return;
     };
     if parents.next().is_none() && is_valid(parent.as_bytes()) {
         outbound.insert(TRACEPARENT, parent.clone());
         if !filter.nominates(&TRACESTATE) {
-            for state in inbound.get_all(TRACESTATE) {
+            for state in judged.get_all(TRACESTATE) {
                 outbound.append(TRACESTATE, state.clone());
             }
         }

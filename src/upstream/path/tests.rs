@@ -289,6 +289,19 @@ proptest! {
         }
     }
 
+    /// What is not looked at closely would pass there too.
+    #[test]
+    fn a_quick_look_agrees_with_a_close_one(
+        path in "[a/~_.%\\\\;-]{0,6}|\\PC{0,6}",
+        name in "(access|ACCESS)[_.+%]token|[!-~]{0,6}|Token|token.?",
+    ) {
+        prop_assert!(!super::is_simple(&path) || super::check_closely(&path).is_ok(), "{}", path);
+        let close = name.split(['&', ';']).any(|name| {
+            routes().forbids_some_reading(name.split('=').next().unwrap())
+        });
+        prop_assert_eq!(routes().has_forbidden_parameter(&name), close, "{}", name);
+    }
+
     #[test]
     fn parsing_never_panics(target in "\\PC{0,40}") {
         let _ = routes().parse(&target);

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 
 use super::{headers, values};
-use crate::upstream::headers::{ClientHop, HeaderError, request_headers};
+use crate::upstream::headers::{ClientHop, HeaderError, into_request_headers, request_headers};
 
 fn hop() -> ClientHop<'static> {
     ClientHop {
@@ -15,8 +15,18 @@ fn hop() -> ClientHop<'static> {
     }
 }
 
+/// Of the two ways to ask, of which the one copies and the other does not.
 fn sent(lines: &[(&str, &str)]) -> HeaderMap {
-    request_headers(&headers(lines), &hop()).unwrap()
+    let sent = request_headers(&headers(lines), &hop()).unwrap();
+    let names = |headers: &HeaderMap| headers.keys().cloned().collect::<Vec<_>>();
+    let mut moved = into_request_headers(headers(lines), &hop()).unwrap();
+    assert_eq!(names(&moved), names(&sent));
+    if let Some(trace) = sent.get("traceparent") {
+        // One that is begun anew is drawn at random.
+        moved.insert("traceparent", trace.clone());
+    }
+    assert_eq!(moved, sent);
+    sent
 }
 
 /// R73, R74, R76, R77, R81, R83, W18, W19: each with a marker, alone and with `_` for `-`.
