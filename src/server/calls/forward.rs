@@ -19,7 +19,7 @@ use crate::server::notes::Notes;
 use crate::server::problem::Problem;
 use crate::telemetry::{Limit, Metrics, Outcome, Route, UpstreamOutcome, session_digest};
 use crate::tokens::{AccessTokenError, AfterUnauthorized, Allowance, UnauthorizedBody};
-use crate::upstream::{self, Answer, Call, ClientHop, Forwarder, RequestBodyError, request_headers};
+use crate::upstream::{self, Answer, Call, ClientHop, Forwarder, RequestBodyError, into_request_headers};
 
 /// How much of an API's 401 is read to learn its cause, in bytes.
 const PEEK: usize = 16 * 1024;
@@ -89,7 +89,7 @@ impl Calls {
                 None => Err(RequestBodyError::Aborted),
             };
             notes.note(|noted| noted.bytes_in = length(&head.headers).unwrap_or(0));
-            let headers = self.forwarding.headers(&head.headers, &client)?;
+            let headers = self.forwarding.headers(head.headers, &client)?;
             let call = Call { method: head.method, path, headers, body: body.map_err(body_problem)? };
             let answer = self.call(call, allowance.clone(), notes).await?;
             if answer.status.as_u16() < 400 && self.broker.succeeded(&allowance) {
@@ -168,8 +168,8 @@ impl Calls {
 
 impl Forwarding {
     /// The call's headers, as the rules let them cross.
-    fn headers(&self, headers: &HeaderMap, client: &Client) -> Result<HeaderMap, Problem> {
-        let chain = client.trusted.then(|| forwarded_chain(headers)).flatten();
+    fn headers(&self, headers: HeaderMap, client: &Client) -> Result<HeaderMap, Problem> {
+        let chain = client.trusted.then(|| forwarded_chain(&headers)).flatten();
         let hop = ClientHop {
             peer: client.peer,
             client: client.address,
@@ -177,7 +177,7 @@ impl Forwarding {
             host: &self.host,
             forwarded_chain: chain.as_deref(),
         };
-        request_headers(headers, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
+        into_request_headers(headers, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
     }
 }
 
