@@ -1,7 +1,7 @@
 //! Sends a call to the API and streams the answer back.
 //!
-//! Each worker has one forwarder and so its own pool of connections: a connection's task lives on
-//! the worker that opened it, and never outlives it or waits for another.
+//! Each worker has one forwarder and so its own pool of connections: a connection lives on the worker
+//! that opened it, and never outlives it or waits for another. It is driven by the call that uses it.
 //!
 //! **Time.** The API has `response_timeout` to begin its answer, counted from the end of the
 //! request. A long upload is no silence: while the browser is the slower side the API's clock
@@ -15,7 +15,11 @@
 
 mod answer;
 mod client;
+mod connector;
 mod failure;
+mod link;
+mod outbound;
+mod pool;
 mod upload;
 
 use std::sync::Arc;
@@ -23,15 +27,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Answer, BuildError, Call, CallBody, Error, Routes, UpstreamPath};
+use super::{Answer, BuildError, Call, CallBody, Error, Routes};
 use crate::model::AccessToken;
 use crate::settings::Forward;
-use client::{Client, Outbound, client};
+use client::{Client, Unfinished};
+use outbound::Outbound;
 use upload::{Guard, Upload};
 
 /// Sends calls to the API. Cheap to clone; make one a worker.
@@ -39,8 +44,6 @@ use upload::{Guard, Upload};
 pub struct Forwarder {
     client: Client,
     routes: Arc<Routes>,
-    scheme: Scheme,
-    authority: Authority,
     host: HeaderValue,
     response_timeout: Duration,
     idle_timeout: Duration,
@@ -53,12 +56,14 @@ impl Forwarder {
     /// [`BuildError`], for one if the API is `https` and the machine has no usable trust store.
     pub fn new(settings: &Forward, routes: Arc<Routes>) -> Result<Self, BuildError> {
         let (scheme, authority) = routes.origin_parts()?;
+        let secure = scheme == Scheme::HTTPS;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BuildError::Origin)?;
+        let origin = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+        let origin = origin.map_err(|_| BuildError::Origin)?;
         Ok(Self {
-            client: client(settings, scheme == Scheme::HTTPS)?,
+            client: Client::new(settings, origin, secure)?,
             routes,
-            host: HeaderValue::from_str(authority.as_str()).map_err(|_| BuildError::Origin)?,
-            scheme,
-            authority,
+            host,
             response_timeout: settings.response_timeout,
             idle_timeout: settings.idle_timeout,
         })
@@ -67,15 +72,6 @@ impl Forwarder {
     /// The paths that this forwarder sends, and where to.
     pub fn routes(&self) -> &Routes {
         &self.routes
-    }
-
-    fn uri(&self, path: &UpstreamPath) -> Result<Uri, Error> {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path.target().clone());
-        // Cannot fail: all three are there.
-        Uri::from_parts(parts).map_err(|_| Error::Invalid)
     }
 
     /// Sends the call with this token and returns as soon as the answer's headers are there. A
@@ -98,8 +94,7 @@ impl Forwarder {
             }
             outcome => outcome,
         };
-        let (response, guard) = outcome.map_err(Error::from)?;
-        answer::read(response, guard, call, self)
+        answer::read(outcome.map_err(Error::from)?, call, self)
     }
 }
 
@@ -127,6 +122,14 @@ struct Attempt {
     guard: Guard,
 }
 
+/// An answer that has begun.
+struct Begun {
+    response: Response<Incoming>,
+    /// Its connection, if that is to be driven by whoever reads the body.
+    unfinished: Option<Unfinished>,
+    guard: Guard,
+}
+
 impl Attempt {
     fn new(
         call: &mut Call,
@@ -134,7 +137,6 @@ impl Attempt {
         forwarder: &Forwarder,
         since: Instant,
     ) -> Result<Self, Error> {
-        let uri = forwarder.uri(&call.path)?;
         let mut headers = call.headers.clone();
         headers.insert(HOST, forwarder.host.clone());
         headers.insert(AUTHORIZATION, bearer(token)?);
@@ -168,14 +170,14 @@ impl Attempt {
         };
         let mut request = Request::new(body);
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = uri;
+        *request.uri_mut() = Uri::from(call.path.target().clone());
         *request.headers_mut() = headers;
         Ok(Self { request, guard })
     }
 
-    async fn run(self, forwarder: &Forwarder) -> Result<(Response<Incoming>, Guard), Failure> {
+    async fn run(self, forwarder: &Forwarder) -> Result<Begun, Failure> {
         let Self { request, mut guard } = self;
-        let response = forwarder.client.request(request);
+        let response = forwarder.client.send(request);
         tokio::pin!(response);
         loop {
             let deadline = guard.deadline(forwarder.response_timeout);
@@ -183,7 +185,16 @@ impl Attempt {
                 biased;
                 result = &mut response => {
                     return match result {
-                        Ok(response) => Ok((response, guard)),
+                        Ok((response, mut unfinished)) => {
+                            // The body goes on whether the browser takes the answer or not: it may
+                            // take it only after it has sent all.
+                            if guard.is_moving()
+                                && let Some(unfinished) = unfinished.take()
+                            {
+                                unfinished.finish();
+                            }
+                            Ok(Begun { response, unfinished, guard })
+                        }
                         Err(error) => Err(failure::classify(&error, &guard)),
                     };
                 }

@@ -2,29 +2,26 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::{Method, Response, StatusCode};
-use hyper::body::{Body, Incoming};
+use http::{Method, StatusCode};
+use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::Forwarder;
+use super::client::Unfinished;
 use super::upload::Guard;
+use super::{Begun, Forwarder};
 use crate::upstream::call::AnswerBody;
 use crate::upstream::headers::{ResponseContext, response_headers};
 use crate::upstream::{Answer, Call, Error};
 
 /// Checks and filters the head, and puts the body under the idle timeout.
-pub(super) fn read(
-    response: Response<Incoming>,
-    guard: Guard,
-    call: &Call,
-    forwarder: &Forwarder,
-) -> Result<Answer, Error> {
+pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<Answer, Error> {
+    let Begun { response, unfinished, guard } = begun;
     let status = response.status();
     // No upgrade was asked for (RFC 9110 section 15.2.2), and there is nothing above 599
     // (section 15).
@@ -38,10 +35,12 @@ pub(super) fn read(
         if bodyless { announced_length(response.headers()) } else { response.body().size_hint().exact() };
     let body = Download {
         pieces: response.into_body(),
+        unfinished,
         guard,
         idle_timeout: forwarder.idle_timeout,
         idle: None,
         waiting: false,
+        broken: None,
     };
     Ok(Answer { status, headers, length, body: AnswerBody(Box::pin(body)) })
 }
@@ -59,27 +58,71 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 
 struct Download {
     pieces: Incoming,
+    /// The connection they come by, unless they are all here or a task sees to it.
+    unfinished: Option<Unfinished>,
     /// Kept to the end: the body may still be on its way out, and shall stop when this one does.
     guard: Guard,
     idle_timeout: Duration,
     /// None as long as no piece had to be waited for: most answers come with their head.
     idle: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    /// The API's answer ends here.
+    broken: Option<hyper::Error>,
+}
+
+impl Download {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let pieces = &mut self.pieces;
+        let Some(unfinished) = &mut self.unfinished else { return Pin::new(pieces).poll_frame(cx) };
+        // The pieces come by nothing but the connection, so they wake nobody; and what is read from
+        // that at once leaves no waker either, which taking the piece would wake.
+        let now = &mut Context::from_waker(Waker::noop());
+        let mut frame = Pin::new(&mut *pieces).poll_frame(now);
+        for waker in [Waker::noop(), cx.waker()] {
+            if frame.is_ready() {
+                break;
+            }
+            let ended = unfinished.link().poll(&mut Context::from_waker(waker)).is_ready();
+            if ended || unfinished.link().is_idle() {
+                // The rest is here, or will never be.
+                if let Some(unfinished) = self.unfinished.take().filter(|_| !ended) {
+                    unfinished.finish();
+                }
+                return Pin::new(pieces).poll_frame(cx);
+            }
+            frame = Pin::new(&mut *pieces).poll_frame(now);
+        }
+        if matches!(frame, Poll::Ready(None))
+            && let Some(unfinished) = self.unfinished.take()
+        {
+            unfinished.finish();
+        }
+        frame
+    }
 }
 
 impl Stream for Download {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while let Poll::Ready(frame) = Pin::new(&mut self.pieces).poll_frame(cx) {
-            self.waiting = false;
-            match frame.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(io::Error::other(error))));
+        }
+        while let Poll::Ready(frame) = self.poll_frame(cx) {
+            let waited = std::mem::take(&mut self.waiting);
+            match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
                 // Trailers are not carried across.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => {
                     tracing::warn!(%error, "the API's answer was cut short");
-                    return Poll::Ready(Some(Err(io::Error::other(error))));
+                    if waited {
+                        return Poll::Ready(Some(Err(io::Error::other(error))));
+                    }
+                    // What came before it is sent first: the server gives up all that it holds.
+                    self.broken = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 None => return Poll::Ready(None),
             }
