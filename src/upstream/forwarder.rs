@@ -14,6 +14,7 @@
 //! 9110 section 9.2.2). Requests that never left this process are the HTTP client's to repeat.
 
 mod answer;
+mod bell;
 mod client;
 mod connector;
 mod failure;
@@ -30,12 +31,12 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_EN
 use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Answer, BuildError, Call, CallBody, Error, Routes};
 use crate::model::AccessToken;
 use crate::settings::Forward;
-use client::{Client, Unfinished};
+use client::{Client, Rest};
 use outbound::Outbound;
 use upload::{Guard, Upload};
 
@@ -125,8 +126,7 @@ struct Attempt {
 /// An answer that has begun.
 struct Begun {
     response: Response<Incoming>,
-    /// Its connection, if that is to be driven by whoever reads the body.
-    unfinished: Option<Unfinished>,
+    rest: Rest,
     guard: Guard,
 }
 
@@ -179,25 +179,15 @@ impl Attempt {
         let Self { request, mut guard } = self;
         let response = forwarder.client.send(request);
         tokio::pin!(response);
-        loop {
+        let result = loop {
             let deadline = guard.deadline(forwarder.response_timeout);
+            if guard.is_still() {
+                let timed = timeout_at(deadline, response.as_mut()).await;
+                break timed.map_err(|_| Failure::Other(Error::Timeout))?;
+            }
             tokio::select! {
                 biased;
-                result = &mut response => {
-                    return match result {
-                        Ok((response, mut unfinished)) => {
-                            // The body goes on whether the browser takes the answer or not: it may
-                            // take it only after it has sent all.
-                            if guard.is_moving()
-                                && let Some(unfinished) = unfinished.take()
-                            {
-                                unfinished.finish();
-                            }
-                            Ok(Begun { response, unfinished, guard })
-                        }
-                        Err(error) => Err(failure::classify(&error, &guard)),
-                    };
-                }
+                result = &mut response => break result,
                 () = guard.ended() => {}
                 () = sleep_until(deadline) => {
                     if let Some(fault) = guard.fault() {
@@ -208,15 +198,25 @@ impl Attempt {
                     }
                 }
             }
-        }
+        };
+        let (response, rest) = result.map_err(|fault| failure::classify(&fault, &guard))?;
+        // The body goes on whether the browser takes the answer or not: it may take it only after it
+        // has sent all.
+        let rest = if guard.is_moving() { rest.come() } else { rest };
+        Ok(Begun { response, rest, guard })
     }
 }
 
 /// RFC 6750 section 2.1, marked so that it is never printed.
 fn bearer(token: &AccessToken) -> Result<HeaderValue, Error> {
+    // In one piece of memory, without the machinery of `format!`.
+    let mut line = Vec::with_capacity(BEARER.len() + token.expose().len());
+    line.extend_from_slice(BEARER);
+    line.extend_from_slice(token.expose().as_bytes());
     // Cannot fail: a token is visible ASCII.
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| Error::Invalid)?;
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(line)).map_err(|_| Error::Invalid)?;
     value.set_sensitive(true);
     Ok(value)
 }
+
+const BEARER: &[u8] = b"Bearer ";

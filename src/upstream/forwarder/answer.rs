@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::client::Unfinished;
+use super::client::{Rest, Unfinished};
 use super::upload::Guard;
 use super::{Begun, Forwarder};
 use crate::upstream::call::AnswerBody;
@@ -21,7 +21,7 @@ use crate::upstream::{Answer, Call, Error};
 
 /// Checks and filters the head, and puts the body under the idle timeout.
 pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<Answer, Error> {
-    let Begun { response, unfinished, guard } = begun;
+    let Begun { response, rest, guard } = begun;
     let status = response.status();
     // No upgrade was asked for (RFC 9110 section 15.2.2), and there is nothing above 599
     // (section 15).
@@ -33,16 +33,40 @@ pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<A
     let bodyless = call.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     let length =
         if bodyless { announced_length(response.headers()) } else { response.body().size_hint().exact() };
+    let mut pieces = response.into_body();
+    let ahead = match rest {
+        Rest::Here => match whole(&mut pieces) {
+            Ok(whole) => return Ok(Answer { status, headers, length, body: AnswerBody::Whole(whole) }),
+            Err(ahead) => ahead,
+        },
+        Rest::Comes | Rest::Driven(_) => None,
+    };
     let body = Download {
-        pieces: response.into_body(),
-        unfinished,
+        ahead,
+        pieces,
+        unfinished: if let Rest::Driven(unfinished) = rest { Some(unfinished) } else { None },
         guard,
         idle_timeout: forwarder.idle_timeout,
         idle: None,
         waiting: false,
         broken: None,
     };
-    Ok(Answer { status, headers, length, body: AnswerBody(Box::pin(body)) })
+    Ok(Answer { status, headers, length, body: AnswerBody::Stream(Box::pin(body)) })
+}
+
+/// A body of known length, all of which is here; or else what has been read of it.
+fn whole(pieces: &mut Incoming) -> Result<Bytes, Option<Piece>> {
+    if pieces.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let first = match Pin::new(&mut *pieces).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(first) => first,
+        Poll::Pending => None,
+    };
+    match first {
+        Some(Ok(frame)) if pieces.is_end_stream() => frame.into_data().map_err(|frame| Some(Ok(frame))),
+        first => Err(first),
+    }
 }
 
 /// `Content-Length`, where no body comes that would tell it.
@@ -56,7 +80,11 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
     if values.any(|other| other != first) { None } else { digits.parse().ok() }
 }
 
+type Piece = Result<Frame<Bytes>, hyper::Error>;
+
 struct Download {
+    /// Read already; before the others.
+    ahead: Option<Piece>,
     pieces: Incoming,
     /// The connection they come by, unless they are all here or a task sees to it.
     unfinished: Option<Unfinished>,
@@ -71,18 +99,17 @@ struct Download {
 }
 
 impl Download {
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(Some(ahead));
+        }
         let pieces = &mut self.pieces;
         let Some(unfinished) = &mut self.unfinished else { return Pin::new(pieces).poll_frame(cx) };
-        // The pieces come by nothing but the connection, so they wake nobody; and what is read from
-        // that at once leaves no waker either, which taking the piece would wake.
+        // The pieces come by nothing but the connection, so they need not wake.
         let now = &mut Context::from_waker(Waker::noop());
         let mut frame = Pin::new(&mut *pieces).poll_frame(now);
-        for waker in [Waker::noop(), cx.waker()] {
-            if frame.is_ready() {
-                break;
-            }
-            let ended = unfinished.link().poll(&mut Context::from_waker(waker)).is_ready();
+        if frame.is_pending() {
+            let ended = unfinished.link().advance();
             if ended || unfinished.link().is_idle() {
                 // The rest is here, or will never be.
                 if let Some(unfinished) = self.unfinished.take().filter(|_| !ended) {
@@ -90,7 +117,10 @@ impl Download {
                 }
                 return Pin::new(pieces).poll_frame(cx);
             }
-            frame = Pin::new(&mut *pieces).poll_frame(now);
+            frame = Pin::new(pieces).poll_frame(now);
+            if frame.is_pending() {
+                unfinished.link().listen(cx);
+            }
         }
         if matches!(frame, Poll::Ready(None))
             && let Some(unfinished) = self.unfinished.take()

@@ -46,6 +46,16 @@ pub(super) enum Fault {
     SendRequest(hyper::Error),
 }
 
+/// What of an answer is still to come once it has begun.
+pub(super) enum Rest {
+    /// Nothing: all of it is here.
+    Here,
+    /// It comes by itself; or it does not, and the body knows.
+    Comes,
+    /// It comes while its connection is driven.
+    Driven(Unfinished),
+}
+
 /// The connection of an answer that has not been received to its end.
 pub(super) struct Unfinished {
     link: Link,
@@ -67,7 +77,7 @@ impl Client {
     pub(super) async fn send(
         &self,
         mut request: Request<Outbound>,
-    ) -> Result<(Response<Incoming>, Option<Unfinished>), Fault> {
+    ) -> Result<(Response<Incoming>, Rest), Fault> {
         loop {
             let (link, used) = match self.pool.take() {
                 Some(link) => (link, true),
@@ -75,7 +85,7 @@ impl Client {
             };
             match link.exchange(request).await {
                 Ok((answer, link)) => {
-                    let rest = link.and_then(|link| self.rest(link, &answer));
+                    let rest = link.map_or(Rest::Comes, |link| self.rest(link, &answer));
                     return Ok((answer, rest));
                 }
                 Err(mut error) => match error.take_message() {
@@ -90,18 +100,17 @@ impl Client {
         }
     }
 
-    fn rest(&self, link: Link, answer: &Response<Incoming>) -> Option<Unfinished> {
+    fn rest(&self, link: Link, answer: &Response<Incoming>) -> Rest {
         if link.is_idle() {
-            // The answer is here to its end.
             self.pool.put(link);
-            return None;
-        }
-        if answer.body().is_end_stream() {
+            Rest::Here
+        } else if answer.body().is_end_stream() {
             // Nobody will wait for it, but the request may still be on its way.
             self.pool.drive(link);
-            return None;
+            Rest::Comes
+        } else {
+            Rest::Driven(Unfinished { link, pool: Arc::clone(&self.pool) })
         }
-        Some(Unfinished { link, pool: Arc::clone(&self.pool) })
     }
 
     /// A new connection; or one that became idle before that stood, and whether it is such a one.
@@ -132,14 +141,26 @@ impl Client {
     }
 }
 
+impl Rest {
+    /// It shall come whether it is waited for or not.
+    pub(super) fn come(self) -> Self {
+        match self {
+            Self::Driven(unfinished) => {
+                unfinished.finish();
+                Self::Comes
+            }
+            rest => rest,
+        }
+    }
+}
+
 impl Unfinished {
     /// The connection.
     pub(super) fn link(&mut self) -> &mut Link {
         &mut self.link
     }
 
-    /// The answer has been received to its end, or is to be received whether it is waited for or
-    /// not.
+    /// Nobody will wait for the connection, and it is not to be closed.
     pub(super) fn finish(self) {
         if self.link.is_idle() {
             self.pool.put(self.link);

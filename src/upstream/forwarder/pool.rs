@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::poll_fn;
@@ -41,14 +42,9 @@ impl Pool {
 
     /// The connection used last. Whether it still stands shows when it is used.
     pub(super) fn take(&self) -> Option<Link> {
-        let mut state = self.lock();
-        let idle = state.idle.pop()?;
-        if self.is_fresh(&idle, Instant::now()) {
-            return Some(idle.link);
-        }
-        // Those before it have waited longer.
-        state.idle.clear();
-        None
+        let now = Instant::now();
+        // If that has waited for too long, so have those before it; the sweeper closes them.
+        self.lock().idle.pop_if(|idle| self.is_fresh(idle, now)).map(|idle| idle.link)
     }
 
     /// The next connection that becomes idle, if that is soon.
@@ -62,6 +58,7 @@ impl Pool {
 
     /// For an idle connection.
     pub(super) fn put(self: &Arc<Self>, mut link: Link) {
+        link.leave();
         let mut state = self.lock();
         while let Some(waiting) = state.waiting.pop_front() {
             match waiting.send(link) {
@@ -83,8 +80,12 @@ impl Pool {
         let pool = Arc::downgrade(self);
         let driving = async move {
             let over = poll_fn(|cx| {
-                let over = link.poll(cx).is_ready();
-                if over || link.is_idle() { std::task::Poll::Ready(over) } else { std::task::Poll::Pending }
+                let over = link.advance();
+                if over || link.is_idle() {
+                    return Poll::Ready(over);
+                }
+                link.listen(cx);
+                Poll::Pending
             });
             if !over.await
                 && let Some(pool) = pool.upgrade()
@@ -98,13 +99,17 @@ impl Pool {
         }
     }
 
-    /// Closes what has been idle for too long, and what the API has closed; whether any is left.
-    fn sweep(&self) -> bool {
+    /// Takes out what the API has closed, and what has been idle for too long: that is returned, and
+    /// whether any is left.
+    fn sweep(&self) -> (Vec<Idle>, bool) {
         let now = Instant::now();
         let mut state = self.lock();
-        state.idle.retain_mut(|idle| self.is_fresh(idle, now) && idle.link.poll_now().is_pending());
+        // The longer ago, the nearer to the front.
+        let expired = state.idle.partition_point(|idle| !self.is_fresh(idle, now));
+        let expired = state.idle.drain(..expired).collect();
+        state.idle.retain_mut(|idle| !idle.link.advance());
         state.swept = !state.idle.is_empty();
-        state.swept
+        (expired, state.swept)
     }
 
     fn begin_sweeping(self: &Arc<Self>) {
@@ -134,7 +139,11 @@ impl Sweeper {
         loop {
             sleep(pause).await;
             let Some(pool) = self.pool.upgrade() else { return };
-            if !pool.sweep() {
+            let (expired, left) = pool.sweep();
+            for idle in expired {
+                tokio::spawn(idle.link.close());
+            }
+            if !left {
                 // Another may have begun by the time this is dropped.
                 self.pool = Weak::new();
                 return;

@@ -132,6 +132,11 @@ impl Guard {
         }
     }
 
+    /// Whether nothing of it will ever change: the body was handed over whole.
+    pub(super) fn is_still(&self) -> bool {
+        matches!(self, Self::HandedOver(_))
+    }
+
     /// Whether there is more of the body to come.
     pub(super) fn is_moving(&self) -> bool {
         matches!(self.turn(), Turn::Browser | Turn::Api(_))
