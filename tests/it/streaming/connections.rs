@@ -267,3 +267,30 @@ fn an_upload_goes_on_while_nobody_takes_the_answer() {
     let answer = wire.answer(false);
     assert_eq!((answer.status, answer.whole, answer.body.len()), (200, true, SIZE));
 }
+
+/// An API may answer at the head and read the rest afterwards, whether its answer has a body or not.
+#[test]
+fn an_answer_at_the_head_does_not_cut_the_request_off() {
+    const SIZE: usize = 8 << 20;
+    for answer in ["204 No Content\r\n", "200 OK\r\nContent-Length: 2\r\n"] {
+        let api = Api::start(move |_, line| {
+            line.head().unwrap();
+            let head = format!("HTTP/1.1 {answer}\r\n{}", if answer.starts_with("200") { "{}" } else { "" });
+            line.reader.get_mut().write_all(head.as_bytes()).unwrap();
+            sleep(Duration::from_millis(200));
+            line.reader.read_exact(&mut vec![0; SIZE]).unwrap();
+            while line.request().is_some() {
+                line.answer("{}");
+            }
+        });
+        let settings = Forward { max_body: 1 << 30, replay_limit: SIZE, ..limits() };
+        let stage = Stage::with(&api.url, settings);
+        let mut wire = stage.connect();
+        wire.send(format!("POST /v2/x HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n"));
+        wire.send(vec![b'y'; SIZE]);
+        assert_eq!(wire.answer(false).status, answer[..3].parse::<u16>().unwrap());
+        sleep(Duration::from_millis(600));
+        assert_eq!(stage.ask("GET /v2/x HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+        assert_eq!((api.opened(), api.asked()), (1, 2), "{answer}");
+    }
+}
