@@ -117,12 +117,14 @@ impl Download {
                 }
                 return Pin::new(pieces).poll_frame(cx);
             }
-            frame = Pin::new(pieces).poll_frame(now);
+            frame = Pin::new(&mut *pieces).poll_frame(now);
             if frame.is_pending() {
                 unfinished.link().listen(cx);
+                return Poll::Pending;
             }
         }
-        if matches!(frame, Poll::Ready(None))
+        // Nobody asks again once the announced length is out.
+        if (matches!(frame, Poll::Ready(None)) || pieces.is_end_stream())
             && let Some(unfinished) = self.unfinished.take()
         {
             unfinished.finish();
