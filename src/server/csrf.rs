@@ -55,8 +55,7 @@ impl CsrfGate {
         let destination = value(headers, &DEST);
         let framed = any(headers, &DEST, &FRAMES);
         let foreign = present(headers, &SITE)
-            && !value(headers, &SITE)
-                .is_some_and(|site| site == b"same-origin" || site == b"none");
+            && !value(headers, &SITE).is_some_and(|site| site == b"same-origin" || site == b"none");
         let navigates = value(headers, &MODE).is_some_and(|mode| mode == b"navigate")
             && destination.is_some_and(|destination| destination == b"document");
         if prefetch || framed || (foreign && !navigates) {

@@ -80,13 +80,22 @@ pub struct Answer {
 
 /// The body of an answer: pieces as they come. It ends with an error, never cleanly, where the
 /// API's body was cut short or paused for longer than `forward.idle_timeout`.
-pub struct AnswerBody(pub(super) Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>);
+pub enum AnswerBody {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>),
+}
 
 impl Stream for AnswerBody {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+        match &mut *self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(std::mem::take(bytes)))),
+            Self::Stream(pieces) => pieces.as_mut().poll_next(cx),
+        }
     }
 }
 
@@ -100,6 +109,9 @@ impl Answer {
     /// Reads up to `limit` bytes of the body ahead, and leaves the body as it was. A body that
     /// breaks meanwhile breaks when it is read.
     pub async fn peek(&mut self, limit: usize) -> Bytes {
+        if let AnswerBody::Whole(bytes) = &self.body {
+            return bytes.clone();
+        }
         let mut seen = Vec::new();
         let mut ahead = bytes::BytesMut::new();
         while ahead.len() < limit {
@@ -113,8 +125,8 @@ impl Answer {
                 break;
             }
         }
-        let rest = std::mem::replace(&mut self.body, AnswerBody(Box::pin(stream::empty())));
-        self.body = AnswerBody(Box::pin(stream::iter(seen).chain(rest)));
+        let rest = std::mem::replace(&mut self.body, AnswerBody::Whole(Bytes::new()));
+        self.body = AnswerBody::Stream(Box::pin(stream::iter(seen).chain(rest)));
         ahead.freeze()
     }
 }

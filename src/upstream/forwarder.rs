@@ -1,7 +1,7 @@
 //! Sends a call to the API and streams the answer back.
 //!
-//! Each worker has one forwarder and so its own pool of connections: a connection's task lives on
-//! the worker that opened it, and never outlives it or waits for another.
+//! Each worker has one forwarder and so its own pool of connections: a connection lives on the worker
+//! that opened it, and never outlives it or waits for another. It is driven by the call that uses it.
 //!
 //! **Time.** The API has `response_timeout` to begin its answer, counted from the end of the
 //! request. A long upload is no silence: while the browser is the slower side the API's clock
@@ -14,8 +14,13 @@
 //! 9110 section 9.2.2). Requests that never left this process are the HTTP client's to repeat.
 
 mod answer;
+mod bell;
 mod client;
+mod connector;
 mod failure;
+mod link;
+mod outbound;
+mod pool;
 mod upload;
 
 use std::sync::Arc;
@@ -23,15 +28,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
-use http::uri::{Authority, Scheme};
+use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Answer, BuildError, Call, CallBody, Error, Routes, UpstreamPath};
+use super::{Answer, BuildError, Call, CallBody, Error, Routes};
 use crate::model::AccessToken;
 use crate::settings::Forward;
-use client::{Client, Outbound, client};
+use client::{Client, Rest};
+use outbound::Outbound;
 use upload::{Guard, Upload};
 
 /// Sends calls to the API. Cheap to clone; make one a worker.
@@ -39,8 +45,6 @@ use upload::{Guard, Upload};
 pub struct Forwarder {
     client: Client,
     routes: Arc<Routes>,
-    scheme: Scheme,
-    authority: Authority,
     host: HeaderValue,
     response_timeout: Duration,
     idle_timeout: Duration,
@@ -53,12 +57,14 @@ impl Forwarder {
     /// [`BuildError`], for one if the API is `https` and the machine has no usable trust store.
     pub fn new(settings: &Forward, routes: Arc<Routes>) -> Result<Self, BuildError> {
         let (scheme, authority) = routes.origin_parts()?;
+        let secure = scheme == Scheme::HTTPS;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BuildError::Origin)?;
+        let origin = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+        let origin = origin.map_err(|_| BuildError::Origin)?;
         Ok(Self {
-            client: client(settings, scheme == Scheme::HTTPS)?,
+            client: Client::new(settings, origin, secure)?,
             routes,
-            host: HeaderValue::from_str(authority.as_str()).map_err(|_| BuildError::Origin)?,
-            scheme,
-            authority,
+            host,
             response_timeout: settings.response_timeout,
             idle_timeout: settings.idle_timeout,
         })
@@ -67,15 +73,6 @@ impl Forwarder {
     /// The paths that this forwarder sends, and where to.
     pub fn routes(&self) -> &Routes {
         &self.routes
-    }
-
-    fn uri(&self, path: &UpstreamPath) -> Result<Uri, Error> {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path.target().clone());
-        // Cannot fail: all three are there.
-        Uri::from_parts(parts).map_err(|_| Error::Invalid)
     }
 
     /// Sends the call with this token and returns as soon as the answer's headers are there. A
@@ -98,8 +95,7 @@ impl Forwarder {
             }
             outcome => outcome,
         };
-        let (response, guard) = outcome.map_err(Error::from)?;
-        answer::read(response, guard, call, self)
+        answer::read(outcome.map_err(Error::from)?, call, self)
     }
 }
 
@@ -127,6 +123,13 @@ struct Attempt {
     guard: Guard,
 }
 
+/// An answer that has begun.
+struct Begun {
+    response: Response<Incoming>,
+    rest: Rest,
+    guard: Guard,
+}
+
 impl Attempt {
     fn new(
         call: &mut Call,
@@ -134,7 +137,6 @@ impl Attempt {
         forwarder: &Forwarder,
         since: Instant,
     ) -> Result<Self, Error> {
-        let uri = forwarder.uri(&call.path)?;
         let mut headers = call.headers.clone();
         headers.insert(HOST, forwarder.host.clone());
         headers.insert(AUTHORIZATION, bearer(token)?);
@@ -168,25 +170,24 @@ impl Attempt {
         };
         let mut request = Request::new(body);
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = uri;
+        *request.uri_mut() = Uri::from(call.path.target().clone());
         *request.headers_mut() = headers;
         Ok(Self { request, guard })
     }
 
-    async fn run(self, forwarder: &Forwarder) -> Result<(Response<Incoming>, Guard), Failure> {
+    async fn run(self, forwarder: &Forwarder) -> Result<Begun, Failure> {
         let Self { request, mut guard } = self;
-        let response = forwarder.client.request(request);
+        let response = forwarder.client.send(request);
         tokio::pin!(response);
-        loop {
+        let result = loop {
             let deadline = guard.deadline(forwarder.response_timeout);
+            if guard.is_still() {
+                let timed = timeout_at(deadline, response.as_mut()).await;
+                break timed.map_err(|_| Failure::Other(Error::Timeout))?;
+            }
             tokio::select! {
                 biased;
-                result = &mut response => {
-                    return match result {
-                        Ok(response) => Ok((response, guard)),
-                        Err(error) => Err(failure::classify(&error, &guard)),
-                    };
-                }
+                result = &mut response => break result,
                 () = guard.ended() => {}
                 () = sleep_until(deadline) => {
                     if let Some(fault) = guard.fault() {
@@ -197,15 +198,25 @@ impl Attempt {
                     }
                 }
             }
-        }
+        };
+        let (response, rest) = result.map_err(|fault| failure::classify(&fault, &guard))?;
+        // The body goes on whether the browser takes the answer or not: it may take it only after it
+        // has sent all.
+        let rest = if guard.is_moving() { rest.come() } else { rest };
+        Ok(Begun { response, rest, guard })
     }
 }
 
 /// RFC 6750 section 2.1, marked so that it is never printed.
 fn bearer(token: &AccessToken) -> Result<HeaderValue, Error> {
+    // In one piece of memory, without the machinery of `format!`.
+    let mut line = Vec::with_capacity(BEARER.len() + token.expose().len());
+    line.extend_from_slice(BEARER);
+    line.extend_from_slice(token.expose().as_bytes());
     // Cannot fail: a token is visible ASCII.
-    let mut value =
-        HeaderValue::try_from(format!("Bearer {}", token.expose())).map_err(|_| Error::Invalid)?;
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(line)).map_err(|_| Error::Invalid)?;
     value.set_sensitive(true);
     Ok(value)
 }
+
+const BEARER: &[u8] = b"Bearer ";

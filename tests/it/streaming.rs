@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test without a runtime waits as a thread does")]
 
 mod answers;
+mod connections;
 mod limits;
 mod stage;
 mod uploads;

@@ -2,29 +2,26 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::{Method, Response, StatusCode};
-use hyper::body::{Body, Incoming};
+use http::{Method, StatusCode};
+use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::Forwarder;
+use super::client::{Rest, Unfinished};
 use super::upload::Guard;
+use super::{Begun, Forwarder};
 use crate::upstream::call::AnswerBody;
 use crate::upstream::headers::{ResponseContext, response_headers};
 use crate::upstream::{Answer, Call, Error};
 
 /// Checks and filters the head, and puts the body under the idle timeout.
-pub(super) fn read(
-    response: Response<Incoming>,
-    guard: Guard,
-    call: &Call,
-    forwarder: &Forwarder,
-) -> Result<Answer, Error> {
+pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<Answer, Error> {
+    let Begun { response, rest, guard } = begun;
     let status = response.status();
     // No upgrade was asked for (RFC 9110 section 15.2.2), and there is nothing above 599
     // (section 15).
@@ -36,14 +33,40 @@ pub(super) fn read(
     let bodyless = call.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
     let length =
         if bodyless { announced_length(response.headers()) } else { response.body().size_hint().exact() };
+    let mut pieces = response.into_body();
+    let ahead = match rest {
+        Rest::Here => match whole(&mut pieces) {
+            Ok(whole) => return Ok(Answer { status, headers, length, body: AnswerBody::Whole(whole) }),
+            Err(ahead) => ahead,
+        },
+        Rest::Comes | Rest::Driven(_) => None,
+    };
     let body = Download {
-        pieces: response.into_body(),
+        ahead,
+        pieces,
+        unfinished: if let Rest::Driven(unfinished) = rest { Some(unfinished) } else { None },
         guard,
         idle_timeout: forwarder.idle_timeout,
         idle: None,
         waiting: false,
+        broken: None,
     };
-    Ok(Answer { status, headers, length, body: AnswerBody(Box::pin(body)) })
+    Ok(Answer { status, headers, length, body: AnswerBody::Stream(Box::pin(body)) })
+}
+
+/// A body of known length, all of which is here; or else what has been read of it.
+fn whole(pieces: &mut Incoming) -> Result<Bytes, Option<Piece>> {
+    if pieces.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let first = match Pin::new(&mut *pieces).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(first) => first,
+        Poll::Pending => None,
+    };
+    match first {
+        Some(Ok(frame)) if pieces.is_end_stream() => frame.into_data().map_err(|frame| Some(Ok(frame))),
+        first => Err(first),
+    }
 }
 
 /// `Content-Length`, where no body comes that would tell it.
@@ -57,29 +80,81 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
     if values.any(|other| other != first) { None } else { digits.parse().ok() }
 }
 
+type Piece = Result<Frame<Bytes>, hyper::Error>;
+
 struct Download {
+    /// Read already; before the others.
+    ahead: Option<Piece>,
     pieces: Incoming,
+    /// The connection they come by, unless they are all here or a task sees to it.
+    unfinished: Option<Unfinished>,
     /// Kept to the end: the body may still be on its way out, and shall stop when this one does.
     guard: Guard,
     idle_timeout: Duration,
     /// None as long as no piece had to be waited for: most answers come with their head.
     idle: Option<Pin<Box<Sleep>>>,
     waiting: bool,
+    /// The API's answer ends here.
+    broken: Option<hyper::Error>,
+}
+
+impl Download {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(Some(ahead));
+        }
+        let pieces = &mut self.pieces;
+        let Some(unfinished) = &mut self.unfinished else { return Pin::new(pieces).poll_frame(cx) };
+        // The pieces come by nothing but the connection, so they need not wake.
+        let now = &mut Context::from_waker(Waker::noop());
+        let mut frame = Pin::new(&mut *pieces).poll_frame(now);
+        if frame.is_pending() {
+            let ended = unfinished.link().advance();
+            if ended || unfinished.link().is_idle() {
+                // The rest is here, or will never be.
+                if let Some(unfinished) = self.unfinished.take().filter(|_| !ended) {
+                    unfinished.finish();
+                }
+                return Pin::new(pieces).poll_frame(cx);
+            }
+            frame = Pin::new(&mut *pieces).poll_frame(now);
+            if frame.is_pending() {
+                unfinished.link().listen(cx);
+                return Poll::Pending;
+            }
+        }
+        // Nobody asks again once the announced length is out.
+        if (matches!(frame, Poll::Ready(None)) || pieces.is_end_stream())
+            && let Some(unfinished) = self.unfinished.take()
+        {
+            unfinished.finish();
+        }
+        frame
+    }
 }
 
 impl Stream for Download {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while let Poll::Ready(frame) = Pin::new(&mut self.pieces).poll_frame(cx) {
-            self.waiting = false;
-            match frame.map(|frame| frame.map(hyper::body::Frame::into_data)) {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(io::Error::other(error))));
+        }
+        while let Poll::Ready(frame) = self.poll_frame(cx) {
+            let waited = std::mem::take(&mut self.waiting);
+            match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
                 // Trailers are not carried across.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => {
                     tracing::warn!(%error, "the API's answer was cut short");
-                    return Poll::Ready(Some(Err(io::Error::other(error))));
+                    if waited {
+                        return Poll::Ready(Some(Err(io::Error::other(error))));
+                    }
+                    // What came before it is sent first: the server gives up all that it holds.
+                    self.broken = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
                 None => return Poll::Ready(None),
             }

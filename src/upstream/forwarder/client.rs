@@ -1,130 +1,198 @@
-//! The HTTP client: connections to one origin, and what is sent over them.
+//! The HTTP client: connections to one origin, and calls over them.
 //!
-//! It is `hyper`'s client with a pool, a TLS connector and a time limit on connecting, and nothing
-//! else: one that also follows redirects, keeps cookies and knows proxies copies a request's headers
-//! and parses its URL anew at every call (`docs/adr/0009-speed.md`).
+//! It is `hyper`'s HTTP/1.1 over a pool of its own, a TLS connector and a time limit on connecting,
+//! and nothing else: one that also follows redirects, keeps cookies and knows proxies copies a
+//! request's headers and parses its URL anew at every call, and one whose connections are tasks
+//! wakes them and is woken by them (`docs/adr/0009-speed.md`).
 
-use std::io;
-use std::pin::Pin;
+use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
-use http::Uri;
-use hyper::body::{Body, Frame, SizeHint};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::ClientConfig;
-use rustls::crypto::aws_lc_rs;
-use rustls_platform_verifier::BuilderVerifierExt;
-use tower_service::Service;
+use futures_util::future::{BoxFuture, Either, select};
+use http::{Request, Response, Uri};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
 
-use super::upload::Upload;
+use super::connector::{ConnectError, Connector};
+use super::link::Link;
+use super::outbound::Outbound;
+use super::pool::Pool;
 use crate::settings::Forward;
-use crate::upstream::{BuildError, RequestBodyError};
+use crate::upstream::BuildError;
 
 /// A pool of connections. Cheap to clone; clones share it.
-pub(super) type Client = legacy::Client<Connector, Outbound>;
-
-/// A client for an origin. Where that is not `https` no certificate is ever looked at, so the
-/// machine's are neither loaded nor depended on.
-pub(super) fn client(settings: &Forward, secure: bool) -> Result<Client, BuildError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(settings.connect_timeout));
-    // A connection whose other end has vanished is found out while it waits in the pool.
-    http.set_keepalive(Some(KEEPALIVE));
-    http.set_keepalive_interval(Some(KEEPALIVE));
-    http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
-    // One whose other end vanishes with bytes under way, before the kernel's quarter of an hour.
-    // Linux counts an API that reads nothing as vanished, too, and to that `idle_timeout` applies.
-    #[cfg(target_os = "linux")]
-    http.set_tcp_user_timeout(Some(settings.idle_timeout + UNACKNOWLEDGED));
-    let inner = HttpsConnector::from((http, tls(secure)?));
-    Ok(legacy::Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(settings.pool_idle_timeout)
-        .http1_max_buf_size(BUFFER)
-        // The forwarder writes it.
-        .set_host(false)
-        .build(Connector { inner, limit: settings.connect_timeout }))
+#[derive(Clone)]
+pub(super) struct Client {
+    shared: Arc<Shared>,
+    pool: Arc<Pool>,
 }
 
-fn tls(secure: bool) -> Result<ClientConfig, BuildError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let mut config = if secure {
-        builder.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
-    };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+struct Shared {
+    connector: Connector,
+    http: http1::Builder,
 }
 
-/// Connects within `forward.connect_timeout`, TLS included.
-#[derive(Debug, Clone)]
-pub(super) struct Connector {
-    inner: HttpsConnector<HttpConnector>,
-    limit: Duration,
+/// Why a request got no answer.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// No connection could be made.
+    Connect(ConnectError),
+    /// The API closed it as soon as it was made.
+    Closed,
+    /// Nothing of the request was written.
+    Canceled(hyper::Error),
+    /// The connection broke, or what came over it is no answer.
+    SendRequest(hyper::Error),
 }
 
-type Connection = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
-type ConnectError = Box<dyn std::error::Error + Send + Sync>;
+/// What of an answer is still to come once it has begun.
+pub(super) enum Rest {
+    /// Nothing: all of it is here.
+    Here,
+    /// It comes by itself; or it does not, and the body knows.
+    Comes,
+    /// It comes while its connection is driven.
+    Driven(Unfinished),
+}
 
-impl Service<Uri> for Connector {
-    type Response = Connection;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Connection, ConnectError>> + Send>>;
+/// The connection of an answer that has not been received to its end.
+pub(super) struct Unfinished {
+    link: Link,
+    pool: Arc<Pool>,
+}
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        self.inner.poll_ready(cx)
+impl Client {
+    /// For an origin.
+    pub(super) fn new(settings: &Forward, origin: Uri, secure: bool) -> Result<Self, BuildError> {
+        let mut http = http1::Builder::new();
+        http.max_buf_size(BUFFER);
+        let shared = Arc::new(Shared { connector: Connector::new(settings, origin, secure)?, http });
+        Ok(Self { shared, pool: Pool::new(settings.pool_idle_timeout) })
     }
 
-    fn call(&mut self, origin: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(self.limit, self.inner.call(origin));
+    /// Sends a request until its answer begins. The rest of the answer comes as it is waited for,
+    /// and only then. A request of which nothing was written, because its connection turned out to
+    /// be closed, is sent over another.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<Outbound>,
+    ) -> Result<(Response<Incoming>, Rest), Fault> {
+        loop {
+            let (link, used) = match self.pool.take() {
+                Some(link) => (link, true),
+                None => self.connected().await?,
+            };
+            match link.exchange(request).await {
+                Ok((answer, link)) => {
+                    let rest = link.map_or(Rest::Comes, |link| self.rest(link, &answer));
+                    return Ok((answer, rest));
+                }
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) if used => {
+                        tracing::trace!("a connection was closed while it was idle; taking another");
+                        request = unsent;
+                    }
+                    Some(_) => return Err(Fault::Canceled(error.into_error())),
+                    None => return Err(Fault::SendRequest(error.into_error())),
+                },
+            }
+        }
+    }
+
+    fn rest(&self, link: Link, answer: &Response<Incoming>) -> Rest {
+        if link.is_idle() {
+            self.pool.put(link);
+            Rest::Here
+        } else if answer.body().is_end_stream() {
+            // Nobody will wait for it, but the request may still be on its way.
+            self.pool.drive(link);
+            Rest::Comes
+        } else {
+            Rest::Driven(Unfinished { link, pool: Arc::clone(&self.pool) })
+        }
+    }
+
+    /// A new connection; or one that became idle before that stood, and whether it is such a one.
+    async fn connected(&self) -> Result<(Link, bool), Fault> {
+        match select(self.pool.wait(), self.connect()).await {
+            Either::Left((Ok(link), connecting)) => {
+                // The connection that was begun will be used by another call.
+                let pool = Arc::clone(&self.pool);
+                tokio::spawn(async move {
+                    if let Ok(link) = connecting.await {
+                        pool.put(link);
+                    }
+                });
+                Ok((link, true))
+            }
+            // The pool keeps what is waited for by, so that this cannot be.
+            Either::Left((Err(_), connecting)) => Ok((connecting.await?, false)),
+            Either::Right((connected, _)) => Ok((connected?, false)),
+        }
+    }
+
+    fn connect(&self) -> BoxFuture<'static, Result<Link, Fault>> {
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
-            connecting.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+            let socket = shared.connector.connect().await.map_err(Fault::Connect)?;
+            Link::over(socket, &shared.http).await.map_err(Fault::SendRequest)?.ok_or(Fault::Closed)
         })
     }
 }
 
-/// A request's body as the client takes it.
-pub(super) enum Outbound {
-    /// All of it, which may be nothing.
-    Whole(Bytes),
-    /// As it comes.
-    Stream(Box<Upload>),
-}
-
-impl Body for Outbound {
-    type Data = Bytes;
-    type Error = RequestBodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        match self.get_mut() {
-            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Stream(upload) => Pin::new(upload).poll_next(cx).map_ok(Frame::data),
+impl Rest {
+    /// It shall come whether it is waited for or not.
+    pub(super) fn come(self) -> Self {
+        match self {
+            Self::Driven(unfinished) => {
+                unfinished.finish();
+                Self::Comes
+            }
+            rest => rest,
         }
     }
+}
 
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+impl Unfinished {
+    /// The connection.
+    pub(super) fn link(&mut self) -> &mut Link {
+        &mut self.link
     }
 
-    fn size_hint(&self) -> SizeHint {
+    /// Nobody will wait for the connection, and it is not to be closed.
+    pub(super) fn finish(self) {
+        if self.link.is_idle() {
+            self.pool.put(self.link);
+        } else {
+            self.pool.drive(self.link);
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("connector", &self.shared.connector).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect(_) => "client error (Connect)",
+            Self::Closed => "client error (SendRequest): channel closed",
+            Self::Canceled(_) => "client error (Canceled)",
+            Self::SendRequest(_) => "client error (SendRequest)",
+        })
+    }
+}
+
+impl StdError for Fault {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Connect(error) => Some(&**error),
+            Self::Closed => None,
+            Self::Canceled(error) | Self::SendRequest(error) => Some(error),
         }
     }
 }
@@ -133,8 +201,3 @@ impl Body for Outbound {
 /// its connection hold more than a megabyte (`docs/PERFORMANCE.md`). It is also the longest head
 /// that an answer may have.
 const BUFFER: usize = 64 << 10;
-/// How much longer than `idle_timeout` sent bytes may go without an acknowledgement.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVE_RETRIES: u32 = 3;

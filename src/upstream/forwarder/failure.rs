@@ -3,18 +3,19 @@
 use std::error::Error as StdError;
 use std::io;
 
-use hyper_util::client::legacy;
-
+use super::client::Fault;
 use super::upload::Guard;
 use super::{Error, Failure};
 
 /// Sorts the error by cause, and logs it. It names no URL, whose query is the user's.
-pub(super) fn classify(error: &legacy::Error, guard: &Guard) -> Failure {
+pub(super) fn classify(error: &Fault, guard: &Guard) -> Failure {
     let failure = match guard.fault() {
         Some(fault) => Failure::Other(fault.into()),
         None if chain(error).any(is_timeout) => Failure::Other(Error::Timeout),
-        None if error.is_connect() => Failure::Other(Error::Unreachable),
-        None if chain(error).any(is_connection_lost) => Failure::ConnectionLost,
+        None if matches!(error, Fault::Connect(_)) => Failure::Other(Error::Unreachable),
+        None if matches!(error, Fault::Closed) || chain(error).any(is_connection_lost) => {
+            Failure::ConnectionLost
+        }
         None => Failure::Other(Error::Invalid),
     };
     if matches!(failure, Failure::Other(Error::RequestBody(_))) {

@@ -1,7 +1,8 @@
 //! A streamed request body on its way out, and the one who watches it.
 //!
-//! The HTTP client's connection task pulls the body; the call's own task waits for the answer and
-//! must know whose turn it is, what broke, and how to stop the body when the browser leaves.
+//! The HTTP client pulls the body; the call waits for the answer and must know whose turn it is, what
+//! broke, and how to stop the body when the browser leaves: a body that is still on its way when the
+//! answer begins is sent on by a task of its own.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -129,6 +130,16 @@ impl Guard {
             Turn::Api(since) | Turn::Ended(since) => Some(since),
             Turn::Broken(_) => None,
         }
+    }
+
+    /// Whether nothing of it will ever change: the body was handed over whole.
+    pub(super) fn is_still(&self) -> bool {
+        matches!(self, Self::HandedOver(_))
+    }
+
+    /// Whether there is more of the body to come.
+    pub(super) fn is_moving(&self) -> bool {
+        matches!(self.turn(), Turn::Browser | Turn::Api(_))
     }
 
     /// Why the body broke, if it did.

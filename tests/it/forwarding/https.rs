@@ -1,10 +1,10 @@
 //! An API behind `https`: whom a token is shown to is decided by its certificate.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -42,6 +42,65 @@ async fn an_api_with_a_trusted_certificate_is_called_with_the_token() {
     assert!(request.to_lowercase().contains("\r\nauthorization: bearer "), "{request}");
 }
 
+/// R21, R85: a connection under TLS is kept, too. A call that has none begins one, but takes one that
+/// is given back sooner; and what is idle for its time is closed in good order, not cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_under_tls_is_used_again_and_then_closed_in_good_order() {
+    let world = World::spawn().await;
+    let authority = tempfile::tempdir().unwrap();
+    TlsFiles::write(authority.path());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = config(authority.path());
+    let ((asked, slow), (finish, word)) = (mpsc::channel(), mpsc::channel::<()>());
+    let api = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut tls = rustls::ServerConnection::new(config).unwrap();
+        let mut reader = BufReader::new(rustls::Stream::new(&mut tls, &mut stream));
+        let (mut calls, mut silent) = (0, None);
+        loop {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                match reader.read_line(&mut head) {
+                    // The end was announced.
+                    Ok(0) => return Ok((calls, silent.is_some())),
+                    Ok(_) => {}
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            calls += 1;
+            if head.starts_with("GET /v2/slow") {
+                asked.send(()).unwrap();
+                // The next connection gets no further than TCP.
+                silent = Some(listener.accept().unwrap());
+                word.recv().unwrap();
+            }
+            reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+        }
+    });
+    let settings = [("SERVER__WORKERS", "1"), ("FORWARD__POOL_IDLE_TIMEOUT", "1s")];
+    let (_process, browser) = stage(&world, &authority.path().join("ca.pem"), port, &settings).await;
+    assert_eq!(browser.get("/v2/me").await.status, 200);
+
+    let calls = async {
+        let first = browser.get("/v2/slow");
+        let second = async {
+            tokio::task::spawn_blocking(move || slow.recv().unwrap()).await.unwrap();
+            browser.get("/v2/me").await
+        };
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            finish.send(()).unwrap();
+        };
+        tokio::join!(first, second, release)
+    };
+    let (first, second, ()) = calls.await;
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 200));
+    let seen = tokio::task::spawn_blocking(move || api.join().unwrap()).await.unwrap();
+    assert_eq!(seen, Ok((3, true)));
+}
+
 /// Calls an API through a process that trusts one of two authorities: the one that signed the
 /// API's certificate, or another.
 async fn call(trusted: &str) -> (Answer, Seen) {
@@ -55,18 +114,8 @@ async fn call(trusted: &str) -> (Answer, Seen) {
     let address = listener.local_addr().unwrap();
     let api = api(listener, &authorities.path().join("its own"));
 
-    let mut environment = world.environment();
-    let trusted = authorities.path().join(trusted).join("ca.pem").to_str().unwrap().to_owned();
-    environment.insert("SSL_CERT_FILE".to_owned(), trusted);
-    let url = format!("https://localhost:{}", address.port());
-    environment.insert("WHISK_BFF__WHISK__API_URL".to_owned(), url);
-    let process = Process::serve(environment).await;
-
-    let (evidence, sandbox) = (Arc::clone(&world.evidence), Arc::clone(&world.sandbox));
-    let browser = Browser::new(vec![process.address()], evidence, sandbox);
-    browser.log_in().await;
-    // It lives in the process's own memory, which the world does not ask.
-    browser.expect_ended();
+    let trusted = authorities.path().join(trusted).join("ca.pem");
+    let (process, browser) = stage(&world, &trusted, address.port(), &[]).await;
     let answer = browser.get("/v2/me").await;
     drop(process);
     // Says that nobody comes any more.
@@ -74,18 +123,27 @@ async fn call(trusted: &str) -> (Answer, Seen) {
     (answer, api.join().unwrap())
 }
 
+/// A process that trusts this authority and calls the API at this port, and a browser that has
+/// logged in there.
+async fn stage(world: &World, trusted: &Path, port: u16, settings: &[(&str, &str)]) -> (Process, Browser) {
+    let mut environment = world.environment();
+    environment.insert("SSL_CERT_FILE".to_owned(), trusted.to_str().unwrap().to_owned());
+    let url = format!("https://localhost:{port}");
+    for (key, value) in settings.iter().chain(&[("WHISK__API_URL", url.as_str())]) {
+        environment.insert(format!("WHISK_BFF__{key}"), (*value).to_owned());
+    }
+    let process = Process::serve(environment).await;
+    let (evidence, sandbox) = (Arc::clone(&world.evidence), Arc::clone(&world.sandbox));
+    let browser = Browser::new(vec![process.address()], evidence, sandbox);
+    browser.log_in().await;
+    // It lives in the process's own memory, which the world does not ask.
+    browser.expect_ended();
+    (process, browser)
+}
+
 /// Serves connections one by one until one comes without a byte.
 fn api(listener: TcpListener, directory: &Path) -> JoinHandle<Seen> {
-    let certificate = CertificateDer::from_pem_file(directory.join("server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
+    let config = config(directory);
     thread::spawn(move || {
         let mut seen = Seen::new();
         loop {
@@ -113,4 +171,17 @@ fn api(listener: TcpListener, directory: &Path) -> JoinHandle<Seen> {
             seen.push((bytes, end));
         }
     })
+}
+
+fn config(directory: &Path) -> Arc<rustls::ServerConfig> {
+    let certificate = CertificateDer::from_pem_file(directory.join("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    Arc::new(config)
 }
