@@ -94,7 +94,7 @@ pub(super) async fn serve<S>(
         };
         let is_call = wire.borrow_mut().begin(&head, |target| calls.takes(target));
         let over = if is_call {
-            let turn = Rc::clone(&calls).serve(CallTurn(Rc::clone(&wire)), peer.ip());
+            let turn = Rc::clone(&calls).serve(CallTurn::new(Rc::clone(&wire)), peer.ip());
             take_turn(Box::pin(turn), &wire, &mut alarm, patience).await
         } else {
             let turn = service.call((Turn(Rc::clone(&wire)), Some(peer)));

@@ -19,7 +19,11 @@ pub(in crate::server) struct Turn(pub(super) Rc<RefCell<Wire>>);
 
 /// The same, lent for a call.
 #[derive(Debug)]
-pub(in crate::server) struct CallTurn(pub(super) Rc<RefCell<Wire>>);
+pub(in crate::server) struct CallTurn {
+    wire: Rc<RefCell<Wire>>,
+    /// Whether others have been let go first.
+    waited: bool,
+}
 
 /// What a request knows of its turn. It does not keep the connection open: requests are kept for
 /// use again, with what belonged to them, after their connection has ended.
@@ -34,9 +38,23 @@ impl Turn {
 }
 
 impl CallTurn {
+    pub(super) fn new(wire: Rc<RefCell<Wire>>) -> Self {
+        Self { wire, waited: false }
+    }
+
+    /// Lets the answers that came at the same time go first, each as far as here. What is written
+    /// then is written together, and wakes a client on the same machine once.
+    fn poll_last_in_line(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
     /// For what comes and goes with the call.
     pub(in crate::server) fn link(&self) -> Link {
-        Link(Rc::downgrade(&self.0))
+        Link(Rc::downgrade(&self.wire))
     }
 }
 
@@ -120,7 +138,7 @@ impl AsyncWrite for Turn {
 
 impl AsyncRead for CallTurn {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut wire = self.0.borrow_mut();
+        let mut wire = self.wire.borrow_mut();
         match wire.poll_hand_on(cx, into) {
             // This layer still answers where it cannot read.
             Poll::Pending if wire.is_broken() => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
@@ -130,18 +148,20 @@ impl AsyncRead for CallTurn {
 }
 
 impl AsyncWrite for CallTurn {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut wire = self.0.borrow_mut();
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_last_in_line(cx));
+        let mut wire = self.wire.borrow_mut();
         wire.note_answer(bytes);
         wire.poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut wire = self.0.borrow_mut();
+        ready!(self.poll_last_in_line(cx));
+        let mut wire = self.wire.borrow_mut();
         // A head does not begin within a piece.
         wire.note_answer(pieces.first().map_or(&[], |first| first));
         wire.poll_write_vectored(cx, pieces)
@@ -152,7 +172,7 @@ impl AsyncWrite for CallTurn {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.borrow_mut().flushed();
+        self.wire.borrow_mut().flushed();
         Poll::Ready(Ok(()))
     }
 

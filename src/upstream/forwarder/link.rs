@@ -76,6 +76,7 @@ impl Link {
     /// written: before the first byte, the connection is seen to be open still.
     pub(super) async fn exchange(self, request: Request<Outbound>) -> Exchanged {
         let Self { mut sender, mut wire } = self;
+        last_in_line().await;
         let mut answer = pin!(sender.try_send_request(request));
         let mut sent = false;
         let begun = poll_fn(|cx| {
@@ -102,6 +103,21 @@ impl Link {
             }
         }
     }
+}
+
+/// Lets the calls that came at the same time go first, each as far as here. What is written then
+/// is written together: an API on the same machine that slept is woken once and not for each of
+/// them, which costs several times this.
+async fn last_in_line() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Wire {
