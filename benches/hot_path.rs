@@ -80,7 +80,7 @@ fn headers_of_a_browser(bencher: Bencher<'_, '_>) {
     let client = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     let hop =
         ClientHop { peer: client, client, proto: "https", host: "app.example.com", forwarded_chain: None };
-    bencher.bench(|| request_headers(black_box(&inbound), &hop));
+    bencher.with_inputs(|| inbound.clone()).bench_values(|inbound| request_headers(black_box(inbound), &hop));
 }
 
 #[divan::bench]
@@ -98,7 +98,9 @@ fn headers_of_an_answer(bencher: Bencher<'_, '_>) {
         ("x-request-id", "0198c2f0"),
     ]);
     let context = ResponseContext { routes: &routes, path: &path };
-    bencher.bench(|| response_headers(black_box(&inbound), StatusCode::OK, &context));
+    bencher
+        .with_inputs(|| inbound.clone())
+        .bench_values(|inbound| response_headers(black_box(inbound), StatusCode::OK, &context));
 }
 
 #[divan::bench]

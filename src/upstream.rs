@@ -21,8 +21,5 @@ mod path;
 pub use call::{Answer, AnswerBody, Call, CallBody, Pieces};
 pub use error::{BuildError, Error, RequestBodyError};
 pub use forwarder::Forwarder;
-pub use headers::{
-    ClientHop, HeaderError, ResponseContext, into_request_headers, into_response_headers, request_headers,
-    response_headers,
-};
+pub use headers::{ClientHop, HeaderError, ResponseContext, request_headers, response_headers};
 pub use path::{Ambiguity, PathError, Routes, UpstreamPath};

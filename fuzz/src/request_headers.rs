@@ -62,7 +62,7 @@ pub(crate) fn run(input: &[u8]) {
             host,
             forwarded_chain: Some(chain),
         };
-        match request_headers(&inbound, &hop) {
+        match request_headers(inbound.clone(), &hop) {
             Ok(outbound) => check(&inbound, &outbound, &hop),
             Err(error) => {
                 assert_eq!(error, HeaderError::Loop);

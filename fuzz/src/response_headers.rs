@@ -46,7 +46,7 @@ pub(crate) fn run(input: &[u8]) {
     let Ok(status) = StatusCode::from_bytes(lines.next().unwrap_or_default()) else { return };
     let inbound = fields(lines.next().unwrap_or_default());
     let path = ROUTES.parse("/v2/a/b?c").unwrap();
-    match response_headers(&inbound, status, &ResponseContext { routes: &ROUTES, path: &path }) {
+    match response_headers(inbound.clone(), status, &ResponseContext { routes: &ROUTES, path: &path }) {
         Ok(outbound) => check(&inbound, &outbound, status),
         Err(error) => {
             assert_eq!(error, HeaderError::Redirect);

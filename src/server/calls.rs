@@ -87,7 +87,11 @@ impl Calls {
     ///
     /// # Errors
     /// The answer was cut short.
-    pub(super) async fn serve(self: Rc<Self>, turn: CallTurn, peer: IpAddr) -> Result<(), hyper::Error> {
+    pub(super) fn serve(
+        self: Rc<Self>,
+        turn: CallTurn,
+        peer: IpAddr,
+    ) -> impl Future<Output = Result<(), hyper::Error>> {
         let link = turn.link();
         let answer = service_fn(move |request| {
             let (calls, link) = (Rc::clone(&self), link.clone());
@@ -98,7 +102,6 @@ impl Calls {
             .header_read_timeout(None)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(turn), answer)
-            .await
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr, link: Link) -> Response<Outgoing> {
@@ -130,7 +133,7 @@ impl Calls {
                 Outgoing::wrap(response, None, exchange, None, link)
             }
             // Who waits for `100 Continue` would be told to send what nobody will read.
-            Err(problem) => refused(&problem, body.filter(|_| !waits), exchange, link).await,
+            Err(problem) => Box::pin(refused(&problem, body.filter(|_| !waits), exchange, link)).await,
         };
         self.finish(&mut response, deed, &session, upgrade);
         response

@@ -113,7 +113,8 @@ impl TokenBroker {
                 Ok(allowance(session, Refreshed::None))
             }
             Freshness::Stale => {
-                let (session, refreshed) = self.refreshed(session.key, session.generation).await?;
+                // Apart, so that the state of what is rare is not moved about with each call.
+                let (session, refreshed) = Box::pin(self.refreshed(session.key, session.generation)).await?;
                 Ok(allowance(session, refreshed))
             }
         }

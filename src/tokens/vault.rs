@@ -202,7 +202,7 @@ impl TokenVault {
             return Ok(Some(session));
         }
         self.metrics.cache_miss();
-        match self.load(key).await {
+        match Box::pin(self.load(key)).await {
             Err(VaultError(error)) if !matches!(*error, StoreError::Record(_)) => {
                 // From now on, since the store may have taken all its time to fail.
                 self.store_failed_until.store(self.age_ms() + PROBE_EVERY_MS, Ordering::Relaxed);

@@ -11,7 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::{RequestBodyError, UpstreamPath};
 
-/// A request for the API, without the token.
+/// A request for the API. The forwarder puts the token on it.
 #[derive(Debug)]
 pub struct Call {
     /// The browser's method.

@@ -23,6 +23,7 @@ mod outbound;
 mod pool;
 mod upload;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ impl Forwarder {
         let outcome = match first.run(self).await {
             Err(Failure::ConnectionLost) if repeatable => {
                 tracing::debug!("a connection broke before the answer; sending the call once more");
-                Attempt::new(call, token, self, since)?.run(self).await
+                Box::pin(Attempt::new(call, token, self, since)?.run(self)).await
             }
             outcome => outcome,
         };
@@ -137,7 +138,8 @@ impl Attempt {
         forwarder: &Forwarder,
         since: Instant,
     ) -> Result<Self, Error> {
-        let mut headers = call.headers.clone();
+        // All is written into the call, which has room for it; a copy has not.
+        let headers = &mut call.headers;
         headers.insert(HOST, forwarder.host.clone());
         headers.insert(AUTHORIZATION, bearer(token)?);
 
@@ -171,14 +173,13 @@ impl Attempt {
         let mut request = Request::new(body);
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = Uri::from(call.path.target().clone());
-        *request.headers_mut() = headers;
+        *request.headers_mut() = call.headers.clone();
         Ok(Self { request, guard })
     }
 
     async fn run(self, forwarder: &Forwarder) -> Result<Begun, Failure> {
         let Self { request, mut guard } = self;
-        let response = forwarder.client.send(request);
-        tokio::pin!(response);
+        let mut response = pin!(forwarder.client.send(request));
         let result = loop {
             let deadline = guard.deadline(forwarder.response_timeout);
             if guard.is_still() {

@@ -20,8 +20,8 @@ mod trace;
 mod tests;
 
 pub use forwarded::ClientHop;
-pub use request::{into_request_headers, request_headers};
-pub use response::{ResponseContext, into_response_headers, response_headers};
+pub use request::request_headers;
+pub use response::{ResponseContext, response_headers};
 
 /// Why headers do not cross.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

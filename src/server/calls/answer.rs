@@ -22,6 +22,8 @@ pub(super) struct Outgoing {
     exchange: Exchange,
     seat: Option<Seat>,
     link: Link,
+    /// What ended it, until all before it has been written.
+    broken: Option<io::Error>,
 }
 
 impl Outgoing {
@@ -37,8 +39,23 @@ impl Outgoing {
         let outcome = problem.unwrap_or_else(|| Outcome::from_status(status.as_u16()));
         response.map(|content| {
             let seat = seat.filter(|_| !content.is_done());
-            Self { content, status, outcome, exchange, seat, link }
+            Self { content, status, outcome, exchange, seat, link, broken: None }
         })
+    }
+
+    /// Tells that the body is cut short, once all that came before is written: with that the server
+    /// gives up what it holds.
+    fn poll_break(
+        &mut self,
+        cx: &Context<'_>,
+        error: io::Error,
+        begins: bool,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.link.poll_flushed(cx, begins).is_ready() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        self.broken = Some(error);
+        Poll::Pending
     }
 
     /// Says that the connection ends with it.
@@ -60,12 +77,18 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(error) = self.broken.take() {
+            return self.poll_break(cx, error, false);
+        }
         let frame = ready!(Pin::new(&mut self.content).poll_frame(cx));
         if self.content.is_done() || !matches!(frame, Some(Ok(_))) {
             // Before the browser can know that the call has ended, and make another.
             self.seat = None;
         }
-        Poll::Ready(frame)
+        match frame {
+            Some(Err(error)) => self.poll_break(cx, error, true),
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

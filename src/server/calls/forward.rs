@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 
 use super::{BodyLimits, Calls, Deed, request_body};
@@ -19,7 +19,9 @@ use crate::server::notes::Notes;
 use crate::server::problem::Problem;
 use crate::telemetry::{Limit, Metrics, Outcome, Route, UpstreamOutcome, session_digest};
 use crate::tokens::{AccessTokenError, AfterUnauthorized, Allowance, UnauthorizedBody};
-use crate::upstream::{self, Answer, Call, ClientHop, Forwarder, RequestBodyError, into_request_headers};
+use crate::upstream::{
+    self, Answer, Call, CallBody, ClientHop, Forwarder, RequestBodyError, request_headers,
+};
 
 /// How much of an API's 401 is read to learn its cause, in bytes.
 const PEEK: usize = 16 * 1024;
@@ -72,7 +74,7 @@ impl Calls {
             Judged::Genuine(id) => id,
             Judged::Absent => return Err(Problem::new(Outcome::LoginRequired)),
             Judged::Unknown => {
-                self.limits.charge(Limit::UnknownCookies, client.address).await?;
+                Box::pin(self.limits.charge(Limit::UnknownCookies, client.address)).await?;
                 return Err(Problem::new(Outcome::LoginRequired));
             }
         };
@@ -85,13 +87,14 @@ impl Calls {
                 *deed = Deed::Renew;
             }
             let body = match body.take() {
-                Some(body) => request_body(&head.headers, body, self.forwarding.limits).await,
+                Some(body) if body.is_end_stream() => Ok(CallBody::Empty),
+                Some(body) => Box::pin(request_body(&head.headers, body, self.forwarding.limits)).await,
                 None => Err(RequestBodyError::Aborted),
             };
             notes.note(|noted| noted.bytes_in = length(&head.headers).unwrap_or(0));
             let headers = self.forwarding.headers(head.headers, &client)?;
             let call = Call { method: head.method, path, headers, body: body.map_err(body_problem)? };
-            let answer = self.call(call, allowance.clone(), notes).await?;
+            let answer = self.call(call, &allowance, notes).await?;
             if answer.status.as_u16() < 400 && self.broker.succeeded(&allowance) {
                 *deed = Deed::Renew;
             }
@@ -102,20 +105,31 @@ impl Calls {
             if problem.forgets_session() {
                 *deed = Deed::Forget;
             } else if problem.code() == Outcome::LoginRequired {
-                self.limits.charge(Limit::UnknownCookies, client.address).await?;
+                Box::pin(self.limits.charge(Limit::UnknownCookies, client.address)).await?;
             }
         }
         Ok(Granted::Answer(result?, seat))
     }
 
     /// Sends the call; after a 401 once more with another token, if there is one to be had.
-    async fn call(&self, mut call: Call, allowance: Allowance, notes: &Notes) -> Result<Answer, Problem> {
-        let mut answer = self.send(&mut call, &allowance, notes).await?;
+    async fn call(&self, mut call: Call, allowance: &Allowance, notes: &Notes) -> Result<Answer, Problem> {
+        let answer = self.send(&mut call, allowance, notes).await?;
         if answer.status.as_u16() != 401 {
             return Ok(answer);
         }
+        // Apart, so that the state of what is rare is not moved about with each call.
+        Box::pin(self.once_more(call, answer, allowance, notes)).await
+    }
+
+    async fn once_more(
+        &self,
+        mut call: Call,
+        mut answer: Answer,
+        allowance: &Allowance,
+        notes: &Notes,
+    ) -> Result<Answer, Problem> {
         let body = dead_token(&answer.peek(PEEK).await);
-        let retried = match self.unless_given_up(self.broker.after_unauthorized(&allowance, body)).await? {
+        let retried = match self.unless_given_up(self.broker.after_unauthorized(allowance, body)).await? {
             AfterUnauthorized::Relay => return Ok(answer),
             AfterUnauthorized::Retry(retried) => retried,
         };
@@ -177,7 +191,7 @@ impl Forwarding {
             host: &self.host,
             forwarded_chain: chain.as_deref(),
         };
-        into_request_headers(headers, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
+        request_headers(headers, &hop).map_err(|_| Problem::new(Outcome::BadRequest))
     }
 }
 

@@ -67,6 +67,18 @@ impl Link {
         }
     }
 
+    /// Whether all that the HTTP layer has been given of the answer is with the system, since it was
+    /// first asked, which `begins` says.
+    pub(in crate::server) fn poll_flushed(&self, cx: &Context<'_>, begins: bool) -> Poll<()> {
+        let Some(wire) = self.0.upgrade() else { return Poll::Ready(()) };
+        let mut wire = wire.borrow_mut();
+        if wire.answer.flushed && !begins {
+            return Poll::Ready(());
+        }
+        wire.wait_for_flush(cx);
+        Poll::Pending
+    }
+
     /// The answer says that the connection ends with it.
     pub(in crate::server) fn closes(&self) {
         if let Some(wire) = self.0.upgrade() {

@@ -38,6 +38,8 @@ pub(super) struct Wire {
     pub(super) stuck: Option<Instant>,
     /// Who reads the body, and wants to hear that it is broken.
     pub(super) reader: Option<Waker>,
+    /// Who gives the answer, and wants to hear that all so far has been written.
+    writer: Option<Waker>,
 }
 
 /// How far an answer is.
@@ -73,6 +75,7 @@ impl Wire {
             starved: None,
             stuck: None,
             reader: None,
+            writer: None,
         }
     }
 
@@ -87,7 +90,7 @@ impl Wire {
         let judged = judge(std::str::from_utf8(target).unwrap_or_default());
         self.rest = Rest::Head { left: head.length, body: head.framing };
         self.answer = Progress { closes: head.old, ..Progress::default() };
-        (self.starved, self.stuck, self.reader) = (None, None, None);
+        (self.starved, self.stuck, self.reader, self.writer) = (None, None, None, None);
         judged
     }
 
@@ -259,8 +262,17 @@ impl Wire {
     }
 
     /// Everything written so far is with the system.
-    pub(super) const fn flushed(&mut self) {
+    pub(super) fn flushed(&mut self) {
         self.answer.flushed = true;
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+
+    /// Waits until everything given to the HTTP layer so far is with the system.
+    pub(super) fn wait_for_flush(&mut self, cx: &Context<'_>) {
+        self.answer.flushed = false;
+        self.writer = Some(cx.waker().clone());
     }
 
     /// Throws away what has been read, and reads on; 0 bytes are the end.

@@ -28,12 +28,11 @@ pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<A
     if status.is_informational() || status.as_u16() > 599 {
         return Err(Error::Invalid);
     }
-    let context = ResponseContext { routes: &forwarder.routes, path: &call.path };
-    let headers = response_headers(response.headers(), status, &context)?;
+    let (head, mut pieces) = response.into_parts();
     let bodyless = call.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-    let length =
-        if bodyless { announced_length(response.headers()) } else { response.body().size_hint().exact() };
-    let mut pieces = response.into_body();
+    let length = if bodyless { announced_length(&head.headers) } else { pieces.size_hint().exact() };
+    let context = ResponseContext { routes: &forwarder.routes, path: &call.path };
+    let headers = response_headers(head.headers, status, &context)?;
     let ahead = match rest {
         Rest::Here => match whole(&mut pieces) {
             Ok(whole) => return Ok(Answer { status, headers, length, body: AnswerBody::Whole(whole) }),
@@ -49,7 +48,6 @@ pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<A
         idle_timeout: forwarder.idle_timeout,
         idle: None,
         waiting: false,
-        broken: None,
     };
     Ok(Answer { status, headers, length, body: AnswerBody::Stream(Box::pin(body)) })
 }
@@ -94,8 +92,6 @@ struct Download {
     /// None as long as no piece had to be waited for: most answers come with their head.
     idle: Option<Pin<Box<Sleep>>>,
     waiting: bool,
-    /// The API's answer ends here.
-    broken: Option<hyper::Error>,
 }
 
 impl Download {
@@ -137,24 +133,15 @@ impl Stream for Download {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(error) = self.broken.take() {
-            return Poll::Ready(Some(Err(io::Error::other(error))));
-        }
         while let Poll::Ready(frame) = self.poll_frame(cx) {
-            let waited = std::mem::take(&mut self.waiting);
+            self.waiting = false;
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
                 // Trailers are not carried across.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => {
                     tracing::warn!(%error, "the API's answer was cut short");
-                    if waited {
-                        return Poll::Ready(Some(Err(io::Error::other(error))));
-                    }
-                    // What came before it is sent first: the server gives up all that it holds.
-                    self.broken = Some(error);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                    return Poll::Ready(Some(Err(io::Error::other(error))));
                 }
                 None => return Poll::Ready(None),
             }

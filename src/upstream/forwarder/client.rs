@@ -81,7 +81,7 @@ impl Client {
         loop {
             let (link, used) = match self.pool.take() {
                 Some(link) => (link, true),
-                None => self.connected().await?,
+                None => Box::pin(self.connected()).await?,
             };
             match link.exchange(request).await {
                 Ok((answer, link)) => {

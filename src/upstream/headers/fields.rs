@@ -127,18 +127,7 @@ impl Filter {
     }
 
     /// Sifts the fields of a message, leaving room for so many more to be added.
-    pub(super) fn sift(&self, inbound: &HeaderMap, room: usize) -> Sifted {
-        let mut sifted = Sifted::with_room(inbound.len() + room);
-        for (name, value) in inbound {
-            if let Some(headers) = sifted.place(self.fate(name)) {
-                headers.append(name, value.clone());
-            }
-        }
-        sifted
-    }
-
-    /// The same for a message that nobody needs any more: no value is copied.
-    pub(super) fn sift_owned(&self, inbound: HeaderMap, room: usize) -> Sifted {
+    pub(super) fn sift(&self, inbound: HeaderMap, room: usize) -> Sifted {
         let mut sifted = Sifted::with_room(inbound.len() + room);
         let mut last = None;
         for (name, value) in inbound {

@@ -25,6 +25,7 @@ pub struct ClientHop<'a> {
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
+const HTTP: HeaderValue = HeaderValue::from_static("http");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Writes the four headers. Addresses are printed from their parsed form, and a host that is none
@@ -49,6 +50,7 @@ pub(super) fn write(headers: &mut HeaderMap, hop: &ClientHop<'_>) {
     insert(headers, X_FORWARDED_FOR, &text);
     match hop.proto {
         "https" => drop(headers.insert(X_FORWARDED_PROTO, HTTPS)),
+        "http" => drop(headers.insert(X_FORWARDED_PROTO, HTTP)),
         proto => insert(headers, X_FORWARDED_PROTO, proto),
     }
     if let Some(host) = host {

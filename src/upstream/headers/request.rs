@@ -101,18 +101,9 @@ const OWN_VIA: &str = "1.1 whisk-bff";
 ///
 /// # Errors
 /// [`HeaderError::Loop`] if `Via` names this server.
-pub fn request_headers(inbound: &HeaderMap, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
-    let filter = Filter::new(&INDEX, inbound);
-    complete(filter.sift(inbound, ADDED), &filter, hop)
-}
-
-/// The same as [`request_headers`], of headers that nobody needs any more: no value is copied.
-///
-/// # Errors
-/// [`HeaderError::Loop`] if `Via` names this server.
-pub fn into_request_headers(inbound: HeaderMap, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
+pub fn request_headers(inbound: HeaderMap, hop: &ClientHop<'_>) -> Result<HeaderMap, HeaderError> {
     let filter = Filter::new(&INDEX, &inbound);
-    complete(filter.sift_owned(inbound, ADDED), &filter, hop)
+    complete(filter.sift(inbound, ADDED), &filter, hop)
 }
 
 /// How many fields are added to those that pass: here, and by the forwarder.

@@ -135,25 +135,12 @@ pub struct ResponseContext<'a> {
 /// # Errors
 /// [`HeaderError::Redirect`] for a redirection out of the forwarded paths.
 pub fn response_headers(
-    inbound: &HeaderMap,
-    status: StatusCode,
-    context: &ResponseContext<'_>,
-) -> Result<HeaderMap, HeaderError> {
-    let filter = Filter::new(&INDEX, inbound);
-    complete(filter.sift(inbound, ADDED), &filter, status, context)
-}
-
-/// The same as [`response_headers`], of headers that nobody needs any more: no value is copied.
-///
-/// # Errors
-/// [`HeaderError::Redirect`] for a redirection out of the forwarded paths.
-pub fn into_response_headers(
     inbound: HeaderMap,
     status: StatusCode,
     context: &ResponseContext<'_>,
 ) -> Result<HeaderMap, HeaderError> {
     let filter = Filter::new(&INDEX, &inbound);
-    complete(filter.sift_owned(inbound, ADDED), &filter, status, context)
+    complete(filter.sift(inbound, ADDED), &filter, status, context)
 }
 
 /// How many fields are added to those that pass: here, and to every answer of this server.

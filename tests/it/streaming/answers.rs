@@ -103,9 +103,12 @@ fn a_body_that_is_cut_short_does_not_end_cleanly() {
     ] {
         let bytes = head.as_bytes().to_vec();
         let api = RawServer::start(move |_| RawAnswer::CutAfter(bytes.clone()));
-        let answer = Stage::before(&api.url()).ask("GET /v2/x HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert_eq!(answer.status, 200);
-        assert!(!answer.whole, "{head:?} gave {answer:?}");
+        let stage = Stage::before(&api.url());
+        let mut wire = stage.connect();
+        wire.send("GET /v2/x HTTP/1.1\r\nHost: a\r\n\r\n");
+        // This server drops what it has not written yet.
+        let answer = wire.answer_if_any(false);
+        assert!(answer.is_none_or(|answer| answer.status == 200 && !answer.whole), "{head:?}");
     }
 }
 

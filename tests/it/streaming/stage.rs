@@ -122,7 +122,7 @@ async fn call(
     let (head, body) = request.into_parts();
     let path = forwarder.routes().parse(head.uri.path_and_query().unwrap().as_str()).unwrap();
     let body = request_body(&head.headers, body, limits).await?;
-    let headers = request_headers(&head.headers, &hop)?;
+    let headers = request_headers(head.headers, &hop)?;
     let mut call = Call { method: head.method.clone(), path, headers, body };
     let token = |text: &str| AccessToken::parse(text.to_owned()).unwrap();
     let mut answer = forwarder.send(&mut call, &token("first")).await?;
@@ -166,12 +166,17 @@ impl Wire {
 
     /// The next answer, which has no body after HEAD.
     pub(super) fn answer(&mut self, after_head: bool) -> Answer {
-        let head = self.until(b"\r\n\r\n").expect("an answer");
+        self.answer_if_any(after_head).expect("an answer")
+    }
+
+    /// The same; `None` where the connection ends before it.
+    pub(super) fn answer_if_any(&mut self, after_head: bool) -> Option<Answer> {
+        let head = self.until(b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&head).into_owned();
         let status = head[9..12].parse().unwrap();
         let mut answer = Answer { status, head, body: Vec::new(), whole: true };
         if after_head || matches!(status, 204 | 304) {
-            return answer;
+            return Some(answer);
         }
         if let Some(length) = answer.header("content-length") {
             let length = length.parse().unwrap();
@@ -179,7 +184,7 @@ impl Wire {
         } else if answer.header("transfer-encoding").is_some() {
             answer.whole = self.chunks(&mut answer.body).is_some();
         }
-        answer
+        Some(answer)
     }
 
     fn chunks(&mut self, body: &mut Vec<u8>) -> Option<()> {

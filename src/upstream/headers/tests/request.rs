@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 
 use super::{headers, values};
-use crate::upstream::headers::{ClientHop, HeaderError, into_request_headers, request_headers};
+use crate::upstream::headers::{ClientHop, HeaderError, request_headers};
 
 fn hop() -> ClientHop<'static> {
     ClientHop {
@@ -15,18 +15,8 @@ fn hop() -> ClientHop<'static> {
     }
 }
 
-/// Of the two ways to ask, of which the one copies and the other does not.
 fn sent(lines: &[(&str, &str)]) -> HeaderMap {
-    let sent = request_headers(&headers(lines), &hop()).unwrap();
-    let names = |headers: &HeaderMap| headers.keys().cloned().collect::<Vec<_>>();
-    let mut moved = into_request_headers(headers(lines), &hop()).unwrap();
-    assert_eq!(names(&moved), names(&sent));
-    if let Some(trace) = sent.get("traceparent") {
-        // One that is begun anew is drawn at random.
-        moved.insert("traceparent", trace.clone());
-    }
-    assert_eq!(moved, sent);
-    sent
+    request_headers(headers(lines), &hop()).unwrap()
 }
 
 /// R73, R74, R76, R77, R81, R83, W18, W19: each with a marker, alone and with `_` for `-`.
@@ -138,7 +128,7 @@ fn everything_else_passes_byte_for_byte() {
         ("x_custom", "kept"),
     ];
     let inbound = headers(&lines);
-    let sent = request_headers(&inbound, &hop()).unwrap();
+    let sent = request_headers(inbound.clone(), &hop()).unwrap();
     for name in inbound.keys() {
         let of = |headers: &HeaderMap| headers.get_all(name).iter().cloned().collect::<Vec<_>>();
         assert_eq!(of(&sent), of(&inbound), "{name}");
@@ -183,9 +173,9 @@ fn via_is_extended_and_a_loop_is_refused() {
         "1.1 a, 1.0 b (whisk-bff)|1.1 whisk-bff"
     );
     for via in ["1.1 whisk-bff", "1.1 a, HTTP/1.1  WHISK-BFF (x)", "1.0 a,1.1\twhisk-bff"] {
-        assert_eq!(request_headers(&headers(&[("via", via)]), &hop()), Err(HeaderError::Loop), "{via}");
+        assert_eq!(request_headers(headers(&[("via", via)]), &hop()), Err(HeaderError::Loop), "{via}");
         let nominated = headers(&[("connection", "via"), ("via", via)]);
-        assert_eq!(request_headers(&nominated, &hop()), Err(HeaderError::Loop), "{via}");
+        assert_eq!(request_headers(nominated, &hop()), Err(HeaderError::Loop), "{via}");
     }
 }
 
@@ -262,7 +252,7 @@ fn addresses_are_written_as_rfc_7239_has_them() {
             host,
             forwarded_chain: chain,
         };
-        let sent = request_headers(&HeaderMap::new(), &hop).unwrap();
+        let sent = request_headers(HeaderMap::new(), &hop).unwrap();
         assert_eq!(values(&sent, "x-forwarded-for"), x_forwarded_for);
         assert_eq!(values(&sent, "forwarded"), forwarded);
     }
