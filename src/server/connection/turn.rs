@@ -1,7 +1,7 @@
 //! The view that an HTTP layer has of a connection: one request, and no byte of the next.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, Write as _};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, ready};
@@ -176,7 +176,19 @@ impl AsyncWrite for CallTurn {
         let mut wire = self.wire.borrow_mut();
         // A head does not begin within a piece.
         wire.note_answer(pieces.first().map_or(&[], |first| first));
-        wire.poll_write_vectored(cx, pieces)
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut together = [0; TOGETHER];
+        match together.get_mut(..length) {
+            // The system takes one piece for less than several, and a copy of so little is nothing.
+            Some(together) => {
+                let mut rest = &mut *together;
+                for piece in pieces {
+                    rest.write_all(piece)?;
+                }
+                wire.poll_write(cx, together)
+            }
+            None => wire.poll_write_vectored(cx, pieces),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -213,6 +225,9 @@ fn says_close(bytes: &[u8]) -> bool {
     }
     true
 }
+
+/// Up to so many bytes are written in one piece.
+const TOGETHER: usize = 1024;
 
 /// Largest piece of an answer that is handed to the HTTP layer, in bytes. That copies each piece
 /// into a buffer which grows with it and is kept while the client takes its time.
