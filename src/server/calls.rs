@@ -19,7 +19,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONNECTION, COOKIE, EXPECT, HeaderValue, SET_COOKIE, UPGRADE};
-use http::{Request, Response, StatusCode, Uri};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -106,22 +107,23 @@ impl Calls {
 
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr, link: Link) -> Response<Outgoing> {
         let (head, body) = request.into_parts();
-        // Whoever asked for another protocol may take what follows for it.
-        let upgrade = head.headers.contains_key(UPGRADE);
+        let (version, last) = (head.version, is_last(&head));
         let waits = !body.is_end_stream() && head.headers.contains_key(EXPECT);
         let mut body = Some(body);
         let exchange = self.envelope.meet(&head.method, &head.uri, &head.headers, peer);
-        let session = self.cookies.judge(head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes));
         let mut deed = Deed::Leave;
-        let result = match self.envelope.admit(&head.method, &head.uri, &head.headers) {
-            Err(problem) => Err(problem),
-            // A bug costs its own call, not the connection's neighbours.
-            Ok(()) => {
-                let walk = self.forward(head, &mut body, &session, &exchange, &mut deed);
-                let walked = AssertUnwindSafe(walk).catch_unwind().await;
-                walked.unwrap_or(Err(Problem::new(Outcome::InternalError)))
-            }
-        };
+        // A bug costs its own call, not the connection's neighbours.
+        let walk = AssertUnwindSafe(async {
+            let lines = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+            let session = self.cookies.judge(lines);
+            let result = match self.envelope.admit(&head.method, &head.uri, &head.headers) {
+                Ok(()) => self.forward(head, &mut body, &session, &exchange, &mut deed).await,
+                Err(problem) => Err(problem),
+            };
+            (session, result)
+        });
+        let (session, result) =
+            walk.catch_unwind().await.unwrap_or((Judged::Absent, Err(Problem::new(Outcome::InternalError))));
         let mut response = match result {
             Ok(Granted::Answer(answer, seat)) => {
                 Outgoing::wrap(relay(answer, &exchange.method), None, exchange, seat, link)
@@ -135,7 +137,11 @@ impl Calls {
             // Who waits for `100 Continue` would be told to send what nobody will read.
             Err(problem) => Box::pin(refused(&problem, body.filter(|_| !waits), exchange, link)).await,
         };
-        self.finish(&mut response, deed, &session, upgrade);
+        self.finish(&mut response, deed, &session, last);
+        if version < Version::HTTP_11 {
+            // Else hyper would promise such a client to keep the connection.
+            *response.version_mut() = version;
+        }
         response
     }
 
@@ -156,6 +162,18 @@ impl Calls {
             response.body().closes();
         }
     }
+}
+
+/// Whether the connection ends with the answer, whatever that is: the client says so, or is of
+/// HTTP/1.0, or has asked for another protocol and may take what follows for it.
+fn is_last(head: &Parts) -> bool {
+    let says_close = |line: &HeaderValue| {
+        let mut options = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        options.any(|option| option.eq_ignore_ascii_case(b"close"))
+    };
+    head.version < Version::HTTP_11
+        || head.headers.contains_key(UPGRADE)
+        || head.headers.get_all(CONNECTION).iter().any(says_close)
 }
 
 /// The answer to a call that goes no further.

@@ -172,7 +172,9 @@ async fn take_turn<E: Display>(
                 tracing::debug!(target: "connection", %error, "the answer was cut short");
                 Poll::Ready(Some(Manner::Abort))
             }
-            Poll::Pending if wire.is_read() && !wire.answer.closes => Poll::Ready(None),
+            // Done with this request, or with all: how much of a body it cares to read is no matter
+            // where the next request begins here.
+            _ if answered && wire.is_read() && !wire.answer.closes => Poll::Ready(None),
             Poll::Pending | Poll::Ready(Ok(())) => Poll::Ready(Some(Manner::Linger)),
         }
     })

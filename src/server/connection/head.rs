@@ -98,10 +98,12 @@ impl Search {
         }
         self.next_try = bytes.len().saturating_mul(2);
         let head = parse(bytes)?;
-        if head.is_none() && bytes.len() >= MAX_HEAD {
-            return Err(too_large(bytes));
+        match head {
+            None if bytes.len() >= MAX_HEAD => Err(too_large(bytes)),
+            // It came in one piece that was larger.
+            Some(head) if head.length > MAX_HEAD => Err(too_large(bytes)),
+            head => Ok(head),
         }
-        Ok(head)
     }
 }
 

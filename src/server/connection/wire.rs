@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -130,7 +130,8 @@ impl Wire {
         self.unread.reserve(PIECE);
         // After less than there was room for, this knows that there is no more, and the system is
         // not asked once more only to hear so.
-        let read = ready!(pin!(self.socket.read_buf(&mut self.unread)).poll(cx))?;
+        let mut piece = (&mut self.unread).limit(PIECE);
+        let read = ready!(pin!(self.socket.read_buf(&mut piece)).poll(cx))?;
         self.gone |= read == 0;
         Poll::Ready(Ok(read))
     }

@@ -1,6 +1,7 @@
 //! Requests that do not wait for the answers before them.
 
-use super::Stage;
+use super::{CHUNKED, Stage};
+use crate::support::raw::{RawAnswer, RawServer};
 use crate::support::wire::{Reply, Wire};
 
 /// R101, R109: each is answered by itself and in order, whatever its method and its body, although
@@ -76,10 +77,56 @@ async fn nothing_is_served_after_the_last_answer() {
         let mut wire = Wire::connect(stage.world.address(0));
         wire.send([last.clone(), stage.get("")].concat());
         let text = String::from_utf8_lossy(&last).into_owned();
-        assert_eq!(wire.answer().status, 200, "{text}");
+        let answer = wire.answer();
+        assert_eq!(answer.status, 200, "{text}");
+        assert_eq!(answer.headers["connection"], "close", "{text}");
         assert!(wire.closed(), "{text}");
         assert_eq!(stage.api.requests().len(), before + 1, "{text}");
     }
+}
+
+/// RFC 9112 section 9.6: a connection that says nothing of its end is there for the next request,
+/// also where a body was read to its end and not to where its reader would have gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_ends_only_after_it_was_said() {
+    let Stage { world, browser, api } = Stage::new().await;
+    let stage = Stage { world, browser, api: RawServer::start(|_| RawAnswer::Stall) };
+    drop(api);
+    for (size, chunk) in [(60_000, 100), (66_000, 100), (66_000, 500), (68_000, 500), (200_000, 1_000)] {
+        let piece = format!("{chunk:x}\r\n{}\r\n", "y".repeat(chunk));
+        let body = format!("{}0\r\n\r\n", piece.repeat(size / chunk));
+        let mut wire = Wire::connect(stage.world.address(0));
+        wire.send(stage.post(CHUNKED, &body));
+        wire.send(stage.request("GET /auth/session HTTP/1.1", "", ""));
+        let answer = wire.answer();
+        answer.assert_problem(502, "upstream_unreachable");
+        match answer.headers.get("connection") {
+            Some(option) => assert!(option == "close" && wire.closed(), "{size} {chunk}: {answer:?}"),
+            None => assert_eq!(wire.answer().status, 200, "{size} {chunk}"),
+        }
+    }
+    stage.world.ends_in_ruins();
+}
+
+/// Contract §5 `headers_too_large`: a head that is too large gets the answer of a problem however
+/// its bytes arrive, all at once among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_head_is_refused_however_it_arrives() {
+    let stage = Stage::new().await;
+    for size in [87_000, 120_000, 130_000, 200_000] {
+        for target in ["/v2/first", "/auth/session"] {
+            let filler = format!("X-Filler: {}\r\n", "x".repeat(size));
+            let request = stage.request(&format!("GET {target} HTTP/1.1"), &filler, "");
+            for first in [request.len(), 30_000] {
+                let mut wire = Wire::connect(stage.world.address(0));
+                wire.send(&request[..first]);
+                wire.send(&request[first..]);
+                wire.answer().assert_problem(431, "headers_too_large");
+                assert!(wire.closed(), "{target} {size} {first}");
+            }
+        }
+    }
+    assert!(stage.api.requests().is_empty());
 }
 
 /// Contract §5, R115: what is refused before there is a request has an id, and leaves its line in
