@@ -117,7 +117,7 @@ impl Calls {
             let lines = head.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
             let session = self.cookies.judge(lines);
             let result = match self.envelope.admit(&head.method, &head.uri, &head.headers) {
-                Ok(()) => self.forward(head, &mut body, &session, &exchange, &mut deed).await,
+                Ok(()) => Box::pin(self.forward(head, &mut body, &session, &exchange, &mut deed)).await,
                 Err(problem) => Err(problem),
             };
             (session, result)
@@ -180,7 +180,7 @@ fn is_last(head: &Parts) -> bool {
 async fn refused(
     problem: &Problem,
     body: Option<Incoming>,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     link: Link,
 ) -> Response<Outgoing> {
     problem.tell(&exchange.id, exchange.client.address);

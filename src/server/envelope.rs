@@ -74,9 +74,15 @@ impl Envelope {
     }
 
     /// Notes what a request's head tells.
-    pub(super) fn meet(&self, method: &Method, uri: &Uri, headers: &HeaderMap, peer: IpAddr) -> Exchange {
+    pub(super) fn meet(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Box<Exchange> {
         let client = self.client(headers, peer);
-        Exchange {
+        Box::new(Exchange {
             id: client.request_id.simple().to_string(),
             method: method.clone(),
             uri: uri.clone(),
@@ -86,7 +92,7 @@ impl Envelope {
             notes: Notes::default(),
             metrics: self.metrics.clone(),
             reported: Cell::new(false),
-        }
+        })
     }
 
     /// The checks that come before a route is looked for.
@@ -166,7 +172,8 @@ fn is_host(text: &str) -> bool {
     })
 }
 
-/// What is known of a request while its answer is on the way.
+/// What is known of a request while its answer is on the way. In a box, since it is handed on with
+/// whatever the request becomes.
 pub(super) struct Exchange {
     pub(super) id: String,
     pub(super) method: Method,

@@ -19,7 +19,7 @@ pub(super) struct Outgoing {
     content: Content,
     status: StatusCode,
     outcome: Outcome,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     seat: Option<Seat>,
     link: Link,
     /// What ended it, until all before it has been written.
@@ -31,7 +31,7 @@ impl Outgoing {
     pub(super) fn wrap(
         response: Response<Content>,
         problem: Option<Outcome>,
-        exchange: Exchange,
+        exchange: Box<Exchange>,
         seat: Option<Seat>,
         link: Link,
     ) -> Response<Self> {

@@ -78,12 +78,16 @@ impl Envelope {
         self.refuse(&self.meet_own(&bridge::asked(head), Some(peer)), problem)
     }
 
-    fn meet_own(&self, asked: &Asked, peer: Option<SocketAddr>) -> Exchange {
+    fn meet_own(&self, asked: &Asked, peer: Option<SocketAddr>) -> Box<Exchange> {
         let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
         self.meet(&asked.method, &asked.uri, &asked.headers, peer)
     }
 
-    fn finish(&self, mut response: ServiceResponse<BoxBody>, exchange: Exchange) -> ServiceResponse<BoxBody> {
+    fn finish(
+        &self,
+        mut response: ServiceResponse<BoxBody>,
+        exchange: Box<Exchange>,
+    ) -> ServiceResponse<BoxBody> {
         self.complete_own(response.headers_mut());
         // After a request for another protocol, which we do not speak, actix is done with the
         // connection; HTTP/1.0 knows no chunks, so that only its end ends a body.
@@ -157,7 +161,7 @@ fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
 /// An answer's body that reports when it has been sent, or dropped.
 struct Watched {
     body: BoxBody,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     status: StatusCode,
     outcome: Outcome,
     sent: u64,
