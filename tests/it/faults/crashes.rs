@@ -96,8 +96,12 @@ async fn a_session_whose_new_tokens_died_with_their_instance_ends_and_the_log_sa
     answer.assert_problem(401, "session_ended");
     assert!(took < LEASE + SLACK, "{took:?}");
     let survivor = &plant.processes[0];
-    let ended: Vec<_> =
-        survivor.records().into_iter().filter(|record| record["event"] == "session_ended").collect();
+    let ended = || -> Vec<_> {
+        survivor.records().into_iter().filter(|record| record["event"] == "session_ended").collect()
+    };
+    // A thread of its own writes the log.
+    eventually("the reason is told", async || !ended().is_empty()).await;
+    let ended = ended();
     assert_eq!(ended.len(), 1, "{}", survivor.logs());
     assert_eq!(ended[0]["reason"], "rotation_lost");
     assert_eq!(plant.metric(0, "whisk_bff_sessions_ended_total{reason=\"rotation_lost\"}"), 1.0);

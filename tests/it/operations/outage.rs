@@ -49,6 +49,7 @@ async fn a_store_that_goes_away_logs_nobody_out_and_comes_back_by_itself() {
     .await;
     // One record a change, not one a second.
     let told = |message: &str| process.records().iter().filter(|record| record["message"] == message).count();
+    eventually("its end in the log", async || told("the store answers") == 2).await;
     assert_eq!((told("the store is away"), told("the store answers")), (1, 2), "{}", process.logs());
 }
 

@@ -67,7 +67,8 @@ async fn a_request_in_flight_is_finished() {
     gate.reached().await;
     process.term();
     eventually("a closed listener", async || refuses(process.address())).await;
-    assert!(process.logs().contains("the listener closes"));
+    eventually("the listener's end in the log", async || process.logs().contains("the listener closes"))
+        .await;
     gate.open();
     let answer = call.await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 300_000));
