@@ -28,7 +28,7 @@ use hyper_util::rt::TokioIo;
 
 use super::admission::{Admission, METHODS};
 use super::bridge;
-use super::connection::{CallTurn, Link, MAX_HEAD};
+use super::connection::{CallTurn, Link, MAX_HEAD, has_close};
 use super::cookie_keys::{CookieKeys, Judged};
 use super::envelope::{Envelope, Exchange};
 use super::limits::Limits;
@@ -167,13 +167,9 @@ impl Calls {
 /// Whether the connection ends with the answer, whatever that is: the client says so, or is of
 /// HTTP/1.0, or has asked for another protocol and may take what follows for it.
 fn is_last(head: &Parts) -> bool {
-    let says_close = |line: &HeaderValue| {
-        let mut options = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        options.any(|option| option.eq_ignore_ascii_case(b"close"))
-    };
     head.version < Version::HTTP_11
         || head.headers.contains_key(UPGRADE)
-        || head.headers.get_all(CONNECTION).iter().any(says_close)
+        || head.headers.get_all(CONNECTION).iter().any(|line| has_close(line.as_bytes()))
 }
 
 /// The answer to a call that goes no further.

@@ -38,7 +38,7 @@ use goodbye::Manner;
 pub use head::Fault;
 pub(super) use head::MAX_HEAD;
 use head::{Head, Search};
-pub(super) use turn::{CallTurn, Link, Turn};
+pub(super) use turn::{CallTurn, Link, Turn, has_close};
 use wire::Wire;
 
 /// What a handler that reads a body has, beyond the client's time to send it, to say that it did

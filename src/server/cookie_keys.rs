@@ -34,6 +34,7 @@ pub struct CookieKeys {
     /// The key that actix-session was given.
     anchor: KeyId,
     anchor_key: Key,
+    /// Opens cookies that are signed under it.
     signature: Signature,
     same_site: SameSite,
     max_age: CookieDuration,
@@ -90,18 +91,13 @@ impl CookieKeys {
         Ok(response)
     }
 
-    /// The session id in a cookie that is signed under the anchor's key.
-    fn open(&self, value: &str) -> Option<SessionId> {
-        self.signature.open(value)
-    }
-
     /// Which session a call's `Cookie` lines name.
     pub fn judge<'a>(&self, lines: impl IntoIterator<Item = &'a [u8]>) -> Judged {
         match self.names.read_session(lines) {
             Presented::Absent => Judged::Absent,
             Presented::Conflicting => Judged::Unknown,
             Presented::One(value) => {
-                let id = self.inbound(&value).and_then(|value| self.open(&value));
+                let id = self.inbound(&value).and_then(|value| self.signature.open(&value));
                 id.map_or(Judged::Unknown, Judged::Genuine)
             }
         }

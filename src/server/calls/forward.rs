@@ -91,9 +91,10 @@ impl Calls {
                 Some(body) => Box::pin(request_body(&head.headers, body, self.forwarding.limits)).await,
                 None => Err(RequestBodyError::Aborted),
             };
+            let body = body.map_err(body_problem)?;
             notes.note(|noted| noted.bytes_in = length(&head.headers).unwrap_or(0));
             let headers = self.forwarding.headers(head.headers, &client)?;
-            let call = Call { method: head.method, path, headers, body: body.map_err(body_problem)? };
+            let call = Call { method: head.method, path, headers, body };
             let answer = self.call(call, &allowance, notes).await?;
             if answer.status.as_u16() < 400 && self.broker.succeeded(&allowance) {
                 *deed = Deed::Renew;

@@ -219,11 +219,15 @@ fn says_close(bytes: &[u8]) -> bool {
         if let Some((name, value)) = line.split_at_checked(b"connection:".len())
             && name.eq_ignore_ascii_case(b"connection:")
         {
-            let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            return options.into_iter().any(|option| option.eq_ignore_ascii_case(b"close"));
+            return has_close(value);
         }
     }
     true
+}
+
+/// Whether `close` is among the options of `Connection` (RFC 9112 section 9.6).
+pub(in crate::server) fn has_close(options: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// Up to so many bytes are written in one piece.

@@ -33,6 +33,7 @@ use log::capture_logs;
 pub(crate) use log::logs;
 
 use super::browser::Browser;
+use super::hooks::{BuggyClock, PAGES};
 use super::redis::{RedisConfig, RedisServer};
 
 pub(crate) const ORIGIN: &str = "https://app.test";
@@ -44,6 +45,8 @@ const KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub(crate) struct World {
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) clock: Arc<ManualClock>,
+    /// Set, it makes the next call of a session panic.
+    pub(crate) bug: Arc<AtomicBool>,
     pub(crate) evidence: Arc<Evidence>,
     redis: Option<Mutex<RedisServer>>,
     instances: Vec<Instance>,
@@ -130,7 +133,7 @@ impl World {
         let mut settings = self.settings.clone();
         settings.extend(changed.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         self.instances[instance].end();
-        self.instances[instance] = Instance::start(&settings, Arc::clone(&self.clock));
+        self.instances[instance] = Instance::start(&settings, &self.clock, &self.bug);
     }
 
     /// Moves the brokers' clock and Whisk's forward together.
@@ -217,11 +220,12 @@ impl WorldBuilder {
         for value in settings.values_mut() {
             *value = value.replace("{sandbox}", &sandbox.url());
         }
-        let clock = ManualClock::new();
-        let instances = (0..self.instances).map(|_| Instance::start(&settings, Arc::clone(&clock))).collect();
+        let (clock, bug) = (ManualClock::new(), Arc::new(AtomicBool::new(false)));
+        let instances = (0..self.instances).map(|_| Instance::start(&settings, &clock, &bug)).collect();
         World {
             sandbox: Arc::new(sandbox),
             clock,
+            bug,
             evidence: Arc::default(),
             redis: redis.map(Mutex::new),
             instances,
@@ -238,7 +242,8 @@ pub(crate) fn environment(settings: &HashMap<String, String>) -> HashMap<String,
 }
 
 impl Instance {
-    fn start(settings: &HashMap<String, String>, clock: Arc<ManualClock>) -> Self {
+    fn start(settings: &HashMap<String, String>, clock: &Arc<ManualClock>, bug: &Arc<AtomicBool>) -> Self {
+        let clock = Arc::new(BuggyClock { clock: Arc::clone(clock), bug: Arc::clone(bug) });
         let load = |settings| Settings::load(&[], settings).unwrap_or_else(|faults| panic!("{faults}"));
         let settings = environment(settings);
         let (stop, pressed) = Stop::new();
@@ -247,7 +252,7 @@ impl Instance {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let surroundings = Surroundings { clock, pages: super::hooks::PAGES };
+                let surroundings = Surroundings { clock, pages: PAGES };
                 let mut attempts = 0;
                 let application = loop {
                     match Application::build(load(settings.clone()), surroundings.clone()).await {
