@@ -30,6 +30,16 @@ pub(super) fn is_target(text: &str) -> bool {
     web_http::Uri::try_from(text).is_ok() && http::Uri::try_from(text).is_ok()
 }
 
+/// What `Date` says now.
+pub(super) fn date() -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`Date` is the time by the clock on the wall, in every answer"
+    )]
+    let now = std::time::SystemTime::now();
+    web_http::header::HttpDate::from(now).to_string()
+}
+
 /// Headers byte for byte; the values of one name keep their order.
 pub(super) fn headers(from: &web_http::header::HeaderMap) -> http::HeaderMap {
     let mut headers = http::HeaderMap::with_capacity(from.len());

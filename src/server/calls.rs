@@ -8,12 +8,16 @@
 mod answer;
 mod content;
 mod forward;
+mod reply;
 mod request_body;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::poll_fn;
+use std::io;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -28,7 +32,7 @@ use hyper_util::rt::TokioIo;
 
 use super::admission::{Admission, METHODS};
 use super::bridge;
-use super::connection::{CallTurn, Link, MAX_HEAD, has_close};
+use super::connection::{CallTurn, Link, MAX_HEAD, PlainTurn, has_close};
 use super::cookie_keys::{CookieKeys, Judged};
 use super::envelope::{Envelope, Exchange};
 use super::limits::Limits;
@@ -39,6 +43,7 @@ use answer::Outgoing;
 pub use content::{Content, relay};
 pub use forward::Forwarding;
 use forward::Granted;
+use reply::Reply;
 pub use request_body::{BodyLimits, request_body};
 
 /// The broker's own routes are below this.
@@ -96,7 +101,10 @@ impl Calls {
         let link = turn.link();
         let answer = service_fn(move |request| {
             let (calls, link) = (Rc::clone(&self), link.clone());
-            async move { Ok::<_, Infallible>(calls.answer(request, peer, link).await) }
+            async move {
+                let (head, body) = request.into_parts();
+                Ok::<_, Infallible>(calls.answer(head, Some(body), peer, link).await)
+            }
         });
         http1::Builder::new()
             // The connection has its own timers, and is the judge of what a head may be.
@@ -105,11 +113,40 @@ impl Calls {
             .serve_connection(TokioIo::new(turn), answer)
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, link: Link) -> Response<Outgoing> {
-        let (head, body) = request.into_parts();
+    /// Takes the turn of a call that has been read.
+    ///
+    /// # Errors
+    /// The answer was cut short.
+    pub(super) async fn serve_plain(
+        &self,
+        turn: PlainTurn,
+        call: Request<()>,
+        peer: IpAddr,
+    ) -> io::Result<()> {
+        let mut exchange = pin!(async {
+            let answer = self.answer(call.into_parts().0, None, peer, turn.link()).await;
+            Reply::new(answer).write(&turn).await
+        });
+        poll_fn(|cx| {
+            let polled = exchange.as_mut().poll(cx);
+            if polled.is_pending() {
+                turn.watch(cx);
+            }
+            polled
+        })
+        .await
+    }
+
+    async fn answer(
+        &self,
+        head: Parts,
+        mut body: Option<Incoming>,
+        peer: IpAddr,
+        link: Link,
+    ) -> Response<Outgoing> {
         let (version, last) = (head.version, is_last(&head));
-        let waits = !body.is_end_stream() && head.headers.contains_key(EXPECT);
-        let mut body = Some(body);
+        let has_body = body.as_ref().is_some_and(|body| !body.is_end_stream());
+        let waits = has_body && head.headers.contains_key(EXPECT);
         let exchange = self.envelope.meet(&head.method, &head.uri, &head.headers, peer);
         let mut deed = Deed::Leave;
         // A bug costs its own call, not the connection's neighbours.

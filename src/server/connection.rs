@@ -13,6 +13,7 @@ mod alarm;
 mod chunks;
 mod goodbye;
 mod head;
+mod plain;
 mod turn;
 mod wire;
 
@@ -38,6 +39,7 @@ use goodbye::Manner;
 pub use head::Fault;
 pub(super) use head::MAX_HEAD;
 use head::{Head, Search};
+pub(super) use plain::PlainTurn;
 pub(super) use turn::{CallTurn, Link, Turn, has_close};
 use wire::Wire;
 
@@ -93,7 +95,10 @@ pub(super) async fn serve<S>(
             }
         };
         let is_call = wire.borrow_mut().begin(&head, |target| calls.takes(target));
-        let over = if is_call {
+        let plain = if is_call { PlainTurn::of(&wire, &head) } else { None };
+        let over = if let Some((turn, call)) = plain {
+            take_turn(Box::pin(calls.serve_plain(turn, call, peer.ip())), &wire, &mut alarm, patience).await
+        } else if is_call {
             let turn = Rc::clone(&calls).serve(CallTurn::new(Rc::clone(&wire)), peer.ip());
             take_turn(Box::pin(turn), &wire, &mut alarm, patience).await
         } else {

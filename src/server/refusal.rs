@@ -9,10 +9,11 @@ use std::net::SocketAddr;
 use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{DATE, HttpDate};
+use actix_web::http::header::DATE;
 use actix_web::http::{Method, Uri};
 use bytes::Bytes;
 
+use super::bridge;
 use super::connection::{Fault, Refusal};
 use super::envelope::Envelope;
 use super::problem::Problem;
@@ -59,11 +60,7 @@ fn first_line(head: &[u8]) -> (Method, Uri) {
 
 fn serialize(response: HttpResponse, to_head: bool) -> Bytes {
     let status = response.status();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "`Date` is the time by the clock on the wall, in every answer"
-    )]
-    let date = HttpDate::from(std::time::SystemTime::now());
+    let date = bridge::date();
     let mut text =
         format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or_default());
     for (name, value) in response.headers() {

@@ -43,6 +43,21 @@ impl Outgoing {
         })
     }
 
+    /// What comes next of the body.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let piece = ready!(self.content.poll_piece(cx));
+        if self.content.is_done() || !matches!(piece, Some(Ok(_))) {
+            // Before the browser can know that the call has ended, and make another.
+            self.seat = None;
+        }
+        Poll::Ready(piece)
+    }
+
+    /// The body.
+    pub(super) const fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// Tells that the body is cut short, once all that came before is written: with that the server
     /// gives up what it holds.
     fn poll_break(
@@ -80,14 +95,9 @@ impl Body for Outgoing {
         if let Some(error) = self.broken.take() {
             return self.poll_break(cx, error, false);
         }
-        let frame = ready!(Pin::new(&mut self.content).poll_frame(cx));
-        if self.content.is_done() || !matches!(frame, Some(Ok(_))) {
-            // Before the browser can know that the call has ended, and make another.
-            self.seat = None;
-        }
-        match frame {
+        match ready!(self.poll_piece(cx)) {
             Some(Err(error)) => self.poll_break(cx, error, true),
-            frame => Poll::Ready(frame),
+            piece => Poll::Ready(piece.map(|piece| piece.map(Frame::data))),
         }
     }
 

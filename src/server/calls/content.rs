@@ -36,6 +36,11 @@ impl Content {
         Self { length: Some(text.len() as u64), sent: 0, done, source: Source::Text(text) }
     }
 
+    /// In bytes; `None`: nobody knows.
+    pub(super) const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
     /// Bytes that have been taken.
     pub(super) const fn sent(&self) -> u64 {
         self.sent
@@ -65,14 +70,9 @@ pub fn relay(answer: Answer, method: &Method) -> Response<Content> {
     response
 }
 
-impl Body for Content {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+impl Content {
+    /// What comes next.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let piece = match &mut self.source {
             Source::Text(text) if text.is_empty() => None,
             Source::Text(text) => Some(Ok(std::mem::take(text))),
@@ -85,9 +85,24 @@ impl Body for Content {
                 self.done = self.length.is_some_and(|length| length <= self.sent);
             }
             Some(Err(_)) => {}
+            None if self.length.is_some_and(|length| length > self.sent) => {
+                return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+            }
             None => self.done = true,
         }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+        Poll::Ready(piece)
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.poll_piece(cx).map_ok(Frame::data)
     }
 
     /// Whether no more comes. Where there is a length but no body (HEAD, 304) the length is what

@@ -89,7 +89,7 @@ impl Calls {
             let body = match body.take() {
                 Some(body) if body.is_end_stream() => Ok(CallBody::Empty),
                 Some(body) => Box::pin(request_body(&head.headers, body, self.forwarding.limits)).await,
-                None => Err(RequestBodyError::Aborted),
+                None => Ok(CallBody::Empty),
             };
             let body = body.map_err(body_problem)?;
             notes.note(|noted| noted.bytes_in = length(&head.headers).unwrap_or(0));

@@ -56,10 +56,19 @@ pub(super) struct Head {
     pub(super) length: usize,
     /// Where in it the target stands.
     pub(super) target: Range<usize>,
+    /// Its field lines.
+    pub(super) lines: Vec<Line>,
     /// Its body.
     pub(super) framing: Framing,
     /// Whether the client is of HTTP/1.0, so that the connection ends with the answer.
     pub(super) old: bool,
+}
+
+/// Where in a head a field line's name and value stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) name: Range<u32>,
+    pub(super) value: Range<u32>,
 }
 
 /// Looks for the end of a head while it arrives. However small the pieces are, each byte is
@@ -137,7 +146,17 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, Fault> {
     let framing = framing(method, old, request.headers)?;
     // A method, one space, the target.
     let begin = method.len() + 1;
-    Ok(Some(Head { length, target: begin..begin + target.len(), framing, old }))
+    let lines = request
+        .headers
+        .iter()
+        .map(|line| Line { name: place(bytes, line.name.as_bytes()), value: place(bytes, line.value) });
+    Ok(Some(Head { length, target: begin..begin + target.len(), lines: lines.collect(), framing, old }))
+}
+
+/// Where in the whole a part of it stands. A head is shorter than 4 GiB.
+fn place(whole: &[u8], part: &[u8]) -> Range<u32> {
+    let begin = (part.as_ptr().addr() - whole.as_ptr().addr()) as u32;
+    begin..begin + part.len() as u32
 }
 
 /// What the layer above cannot read as a target must not come to it.

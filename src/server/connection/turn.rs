@@ -33,7 +33,7 @@ pub(in crate::server) struct Link(Weak<RefCell<Wire>>);
 impl Turn {
     /// For what comes and goes with the request.
     pub(in crate::server) fn link(&self) -> Link {
-        Link(Rc::downgrade(&self.0))
+        Link::to(&self.0)
     }
 }
 
@@ -54,11 +54,15 @@ impl CallTurn {
 
     /// For what comes and goes with the call.
     pub(in crate::server) fn link(&self) -> Link {
-        Link(Rc::downgrade(&self.wire))
+        Link::to(&self.wire)
     }
 }
 
 impl Link {
+    pub(super) fn to(wire: &Rc<RefCell<Wire>>) -> Self {
+        Self(Rc::downgrade(wire))
+    }
+
     /// The answer has ended, or was dropped.
     pub(in crate::server) fn ended(&self) {
         let wire = self.0.upgrade();

@@ -94,6 +94,22 @@ impl Wire {
         judged
     }
 
+    /// The head that was begun is read, and has no body.
+    pub(super) fn read_head(&mut self, head: &Head) {
+        self.unread.advance(head.length);
+        self.rest = Rest::Nothing;
+    }
+
+    /// Notices that the client leaves.
+    pub(super) fn watch(&mut self, cx: &mut Context<'_>) {
+        while !self.gone && self.unread.len() < HELD_BACK {
+            match self.poll_fill(cx) {
+                Poll::Ready(read) => self.gone |= read.is_err(),
+                Poll::Pending => return,
+            }
+        }
+    }
+
     /// Whether all of the request has been handed on.
     pub(super) const fn is_read(&self) -> bool {
         matches!(self.rest, Rest::Nothing)

@@ -1,0 +1,177 @@
+//! The answer to a plain call, as it goes over the wire (RFC 9112 sections 4 to 7).
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::DATE;
+use http::response::Parts;
+use http::{Response, StatusCode};
+
+use super::answer::Outgoing;
+use crate::model::push_number;
+use crate::server::bridge;
+use crate::server::connection::PlainTurn;
+
+/// Pieces up to this size, in bytes, are copied, so that they are written together.
+const SMALL: usize = 4 * 1024;
+/// How much is copied before it is written, in bytes.
+const BATCH: usize = 16 * 1024;
+
+/// An answer that is being written.
+pub(super) struct Reply {
+    /// What comes to it; `None` once all has been taken.
+    body: Option<Outgoing>,
+    chunked: bool,
+    /// To be written: first these bytes, then the piece, then the end of its chunk.
+    front: BytesMut,
+    piece: Bytes,
+    chunk_end: &'static [u8],
+    /// Why the body is cut short, until all before it is written.
+    broken: Option<io::Error>,
+    /// Whether others have been let go first.
+    waited: bool,
+}
+
+impl Reply {
+    pub(super) fn new(answer: Response<Outgoing>) -> Self {
+        let (head, body) = answer.into_parts();
+        let content = body.content();
+        let bodyless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let length = content.length();
+        let chunked = !bodyless && length.is_none();
+        let front = text(&head, length.filter(|_| !bodyless), chunked);
+        let body = Some(body).filter(|body| !body.content().is_done());
+        Self { body, chunked, front, piece: Bytes::new(), chunk_end: b"", broken: None, waited: false }
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// The body is cut short, or the client has left.
+    pub(super) async fn write(mut self, turn: &PlainTurn) -> io::Result<()> {
+        poll_fn(|cx| self.poll_all(cx, turn)).await?;
+        turn.flushed();
+        Ok(())
+    }
+
+    fn poll_all(&mut self, cx: &mut Context<'_>, turn: &PlainTurn) -> Poll<io::Result<()>> {
+        loop {
+            self.gather(cx);
+            if self.is_written() {
+                // Something is awaited, or nothing comes any more.
+                return match (self.broken.take(), &self.body) {
+                    (Some(error), _) => Poll::Ready(Err(error)),
+                    (None, Some(_)) => Poll::Pending,
+                    (None, None) => Poll::Ready(Ok(())),
+                };
+            }
+            if !std::mem::replace(&mut self.waited, true) {
+                // The answers that came at the same time go first, each as far as here. What is
+                // written then is written together, and wakes a client on the same machine once.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ready!(self.poll_write(cx, turn))?;
+        }
+    }
+
+    /// Takes of the body what is there, as much as can be written at once.
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        while self.piece.is_empty() && self.front.len() < BATCH {
+            let Some(body) = &mut self.body else { return };
+            match body.poll_piece(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok(piece))) => {
+                    let done = body.content().is_done();
+                    self.add(piece);
+                    if done {
+                        self.body = None;
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.broken = Some(error);
+                    self.body = None;
+                }
+                Poll::Ready(None) => {
+                    if self.chunked {
+                        self.front.extend_from_slice(b"0\r\n\r\n");
+                    }
+                    self.body = None;
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        if self.chunked && !piece.is_empty() {
+            self.front.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+            self.chunk_end = b"\r\n";
+        }
+        if piece.len() <= SMALL {
+            self.front.extend_from_slice(&piece);
+            self.front.extend_from_slice(std::mem::take(&mut self.chunk_end));
+        } else {
+            self.piece = piece;
+        }
+    }
+
+    fn is_written(&self) -> bool {
+        self.front.is_empty() && self.piece.is_empty() && self.chunk_end.is_empty()
+    }
+}
+
+impl Reply {
+    fn poll_write(&mut self, cx: &mut Context<'_>, turn: &PlainTurn) -> Poll<io::Result<()>> {
+        while !self.is_written() {
+            let pieces = [IoSlice::new(&self.front), IoSlice::new(&self.piece), IoSlice::new(self.chunk_end)];
+            // The system takes one piece for less than several.
+            let written = match (&self.piece, self.chunk_end) {
+                (piece, b"") if piece.is_empty() => turn.poll_write(cx, &pieces[..1]),
+                _ => turn.poll_write(cx, &pieces),
+            };
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, written: usize) {
+        let front = written.min(self.front.len());
+        self.front.advance(front);
+        let piece = (written - front).min(self.piece.len());
+        self.piece.advance(piece);
+        self.chunk_end = self.chunk_end.get(written - front - piece..).unwrap_or_default();
+    }
+}
+
+/// The head: the answer's own fields, its framing, and `Date` where the API gave none (RFC 9110
+/// section 6.6.1).
+fn text(head: &Parts, length: Option<u64>, chunked: bool) -> BytesMut {
+    let mut text = BytesMut::with_capacity(USUAL);
+    let reason = head.status.canonical_reason().unwrap_or_default();
+    let mut put = |parts: [&[u8]; 4]| parts.iter().for_each(|part| text.extend_from_slice(part));
+    put([b"HTTP/1.1 ", head.status.as_str().as_bytes(), b" ", reason.as_bytes()]);
+    for (name, value) in &head.headers {
+        put([b"\r\n", name.as_str().as_bytes(), b": ", value.as_bytes()]);
+    }
+    if !head.headers.contains_key(DATE) {
+        put([b"\r\ndate: ", bridge::date().as_bytes(), b"", b""]);
+    }
+    if let Some(length) = length {
+        let mut digits = String::with_capacity(20);
+        push_number(&mut digits, length);
+        put([b"\r\ncontent-length: ", digits.as_bytes(), b"", b""]);
+    }
+    if chunked {
+        put([b"\r\ntransfer-encoding: chunked", b"", b"", b""]);
+    }
+    put([b"\r\n\r\n", b"", b"", b""]);
+    text
+}
+
+/// What most heads, with a small body, have room in; in bytes.
+const USUAL: usize = 1024;
