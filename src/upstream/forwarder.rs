@@ -16,10 +16,12 @@
 mod answer;
 mod bell;
 mod client;
+mod conn;
 mod connector;
 mod failure;
 mod link;
 mod outbound;
+mod plain;
 mod pool;
 mod upload;
 
@@ -28,17 +30,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use http::{Method, Request, Uri};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Answer, BuildError, Call, CallBody, Error, Routes};
 use crate::model::AccessToken;
 use crate::settings::Forward;
-use client::{Client, Rest};
+use client::{Arrival, Client, Outgoing};
 use outbound::Outbound;
+use plain::PlainCall;
 use upload::{Guard, Upload};
 
 /// Sends calls to the API. Cheap to clone; make one a worker.
@@ -120,14 +122,13 @@ impl From<Failure> for Error {
 
 /// The call, sent once.
 struct Attempt {
-    request: Request<Outbound>,
+    request: Outgoing,
     guard: Guard,
 }
 
 /// An answer that has begun.
 struct Begun {
-    response: Response<Incoming>,
-    rest: Rest,
+    arrival: Arrival,
     guard: Guard,
 }
 
@@ -147,18 +148,33 @@ impl Attempt {
         // body with a GET of unknown length, and no length with an empty POST.
         headers.remove(CONTENT_LENGTH);
         headers.remove(TRANSFER_ENCODING);
-        let (body, guard) = match std::mem::replace(&mut call.body, CallBody::Spent) {
+        let plain = |headers: &HeaderMap, body: &[u8]| {
+            Outgoing::Plain(PlainCall::new(call.method.clone(), call.path.target().as_str(), headers, body))
+        };
+        let full = |headers: &HeaderMap, body: Outbound| {
+            let mut request = Request::new(body);
+            *request.method_mut() = call.method.clone();
+            *request.uri_mut() = Uri::from(call.path.target().clone());
+            *request.headers_mut() = headers.clone();
+            Outgoing::Full(Box::new(request))
+        };
+        let (request, guard) = match std::mem::replace(&mut call.body, CallBody::Spent) {
             CallBody::Empty => {
+                call.body = CallBody::Empty;
                 if [Method::POST, Method::PUT, Method::PATCH].contains(&call.method) {
                     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
                 }
-                call.body = CallBody::Empty;
-                (Outbound::Whole(Bytes::new()), Guard::handed_over(since))
+                (plain(headers, b""), Guard::handed_over(since))
             }
             CallBody::Kept(bytes) => {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-                call.body = CallBody::Kept(Bytes::clone(&bytes));
-                (Outbound::Whole(bytes), Guard::handed_over(since))
+                let request = if bytes.len() <= SENT_AT_ONCE {
+                    plain(headers, &bytes)
+                } else {
+                    full(headers, Outbound::Whole(bytes.clone()))
+                };
+                call.body = CallBody::Kept(bytes);
+                (request, Guard::handed_over(since))
             }
             CallBody::Stream { length, pieces } => {
                 match length {
@@ -166,14 +182,10 @@ impl Attempt {
                     None => headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
                 };
                 let (upload, guard) = Upload::new(pieces, forwarder.idle_timeout);
-                (Outbound::Stream(Box::new(upload)), guard)
+                (full(headers, Outbound::Stream(Box::new(upload))), guard)
             }
             CallBody::Spent => return Err(Error::Spent),
         };
-        let mut request = Request::new(body);
-        *request.method_mut() = call.method.clone();
-        *request.uri_mut() = Uri::from(call.path.target().clone());
-        *request.headers_mut() = call.headers.clone();
         Ok(Self { request, guard })
     }
 
@@ -200,11 +212,13 @@ impl Attempt {
                 }
             }
         };
-        let (response, rest) = result.map_err(|fault| failure::classify(&fault, &guard))?;
-        // The body goes on whether the browser takes the answer or not: it may take it only after it
-        // has sent all.
-        let rest = if guard.is_moving() { rest.come() } else { rest };
-        Ok(Begun { response, rest, guard })
+        let arrival = match result.map_err(|fault| failure::classify(&fault, &guard))? {
+            // The body goes on whether the browser takes the answer or not: it may take it only
+            // after it has sent all.
+            Arrival::Begun(response, rest) if guard.is_moving() => Arrival::Begun(response, rest.come()),
+            arrival => arrival,
+        };
+        Ok(Begun { arrival, guard })
     }
 }
 
@@ -221,3 +235,5 @@ fn bearer(token: &AccessToken) -> Result<HeaderValue, Error> {
 }
 
 const BEARER: &[u8] = b"Bearer ";
+/// Up to how many bytes of a body are copied to go out with their head.
+const SENT_AT_ONCE: usize = 16 * 1024;

@@ -83,3 +83,6 @@ fn call(head: &Head, bytes: &[u8]) -> Option<Request<()>> {
     *request.headers_mut() = headers;
     Some(request)
 }
+
+#[cfg(test)]
+mod tests;

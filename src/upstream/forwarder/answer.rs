@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use http::response::Parts;
 use http::{Method, StatusCode};
 use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::client::{Rest, Unfinished};
+use super::client::{Arrival, Rest, Unfinished};
 use super::upload::Guard;
 use super::{Begun, Forwarder};
 use crate::upstream::call::AnswerBody;
@@ -21,35 +22,58 @@ use crate::upstream::{Answer, Call, Error};
 
 /// Checks and filters the head, and puts the body under the idle timeout.
 pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<Answer, Error> {
-    let Begun { response, rest, guard } = begun;
-    let status = response.status();
+    match begun.arrival {
+        Arrival::Whole(response) => {
+            let (head, body) = response.into_parts();
+            let answered = filtered(head, Some(body.len() as u64), call, forwarder)?;
+            Ok(answered(AnswerBody::Whole(body)))
+        }
+        Arrival::Begun(response, rest) => {
+            let (head, pieces) = response.into_parts();
+            let answered = filtered(head, pieces.size_hint().exact(), call, forwarder)?;
+            Ok(answered(body(pieces, rest, begun.guard, forwarder.idle_timeout)))
+        }
+    }
+}
+
+/// The answer, but for its body, which is of that length.
+fn filtered(
+    head: Parts,
+    length: Option<u64>,
+    call: &Call,
+    forwarder: &Forwarder,
+) -> Result<impl FnOnce(AnswerBody) -> Answer, Error> {
+    let status = head.status;
     // No upgrade was asked for (RFC 9110 section 15.2.2), and there is nothing above 599
     // (section 15).
     if status.is_informational() || status.as_u16() > 599 {
         return Err(Error::Invalid);
     }
-    let (head, mut pieces) = response.into_parts();
     let bodyless = call.method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-    let length = if bodyless { announced_length(&head.headers) } else { pieces.size_hint().exact() };
+    let length = if bodyless { announced_length(&head.headers) } else { length };
     let context = ResponseContext { routes: &forwarder.routes, path: &call.path };
     let headers = response_headers(head.headers, status, &context)?;
-    let ahead = match rest {
+    Ok(move |body| Answer { status, headers, length, body })
+}
+
+fn body(mut pieces: Incoming, rest: Rest, guard: Guard, idle_timeout: Duration) -> AnswerBody {
+    let (ahead, unfinished) = match rest {
         Rest::Here => match whole(&mut pieces) {
-            Ok(whole) => return Ok(Answer { status, headers, length, body: AnswerBody::Whole(whole) }),
-            Err(ahead) => ahead,
+            Ok(whole) => return AnswerBody::Whole(whole),
+            Err(ahead) => (ahead, None),
         },
-        Rest::Comes | Rest::Driven(_) => None,
+        Rest::Comes => (None, None),
+        Rest::Driven(unfinished) => (None, Some(unfinished)),
     };
-    let body = Download {
+    AnswerBody::Stream(Box::pin(Download {
         ahead,
         pieces,
-        unfinished: if let Rest::Driven(unfinished) = rest { Some(unfinished) } else { None },
+        unfinished,
         guard,
-        idle_timeout: forwarder.idle_timeout,
+        idle_timeout,
         idle: None,
         waiting: false,
-    };
-    Ok(Answer { status, headers, length, body: AnswerBody::Stream(Box::pin(body)) })
+    }))
 }
 
 /// A body of known length, all of which is here; or else what has been read of it.

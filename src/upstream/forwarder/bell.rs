@@ -44,11 +44,6 @@ impl Bell {
             self.state.listener.wake();
         }
     }
-
-    /// Nobody listens any more.
-    pub(super) fn leave(&self) {
-        drop(self.state.listener.take());
-    }
 }
 
 impl Wake for State {

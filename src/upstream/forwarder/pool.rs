@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use super::conn::Conn;
 use super::link::Link;
 
 /// Idle connections, as many as there were calls at once. One worker's, so that the lock is never
@@ -25,13 +26,13 @@ struct State {
     /// The last to become idle is the last here, and the first to be used.
     idle: Vec<Idle>,
     /// Calls that are connecting, and take an idle connection if there is one sooner.
-    waiting: VecDeque<oneshot::Sender<Link>>,
+    waiting: VecDeque<oneshot::Sender<Conn>>,
     /// Whether a task looks after the idle ones.
     swept: bool,
 }
 
 struct Idle {
-    link: Link,
+    conn: Conn,
     since: Instant,
 }
 
@@ -41,14 +42,14 @@ impl Pool {
     }
 
     /// The connection used last. Whether it still stands shows when it is used.
-    pub(super) fn take(&self) -> Option<Link> {
+    pub(super) fn take(&self) -> Option<Conn> {
         let now = Instant::now();
         // If that has waited for too long, so have those before it; the sweeper closes them.
-        self.lock().idle.pop_if(|idle| self.is_fresh(idle, now)).map(|idle| idle.link)
+        self.lock().idle.pop_if(|idle| self.is_fresh(idle, now)).map(|idle| idle.conn)
     }
 
     /// The next connection that becomes idle, if that is soon.
-    pub(super) fn wait(&self) -> oneshot::Receiver<Link> {
+    pub(super) fn wait(&self) -> oneshot::Receiver<Conn> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
         state.waiting.retain(|waiting| !waiting.is_closed());
@@ -56,17 +57,23 @@ impl Pool {
         receiver
     }
 
+    /// For a connection whose call is over, unless it is of no more use.
+    pub(super) fn put_back(self: &Arc<Self>, link: Link) {
+        if let Some(conn) = link.into_conn() {
+            self.put(conn);
+        }
+    }
+
     /// For an idle connection.
-    pub(super) fn put(self: &Arc<Self>, mut link: Link) {
-        link.leave();
+    pub(super) fn put(self: &Arc<Self>, mut conn: Conn) {
         let mut state = self.lock();
         while let Some(waiting) = state.waiting.pop_front() {
-            match waiting.send(link) {
+            match waiting.send(conn) {
                 Ok(()) => return,
-                Err(unwanted) => link = unwanted,
+                Err(unwanted) => conn = unwanted,
             }
         }
-        state.idle.push(Idle { link, since: Instant::now() });
+        state.idle.push(Idle { conn, since: Instant::now() });
         let swept = std::mem::replace(&mut state.swept, true);
         drop(state);
         if !swept {
@@ -90,7 +97,7 @@ impl Pool {
             if !over.await
                 && let Some(pool) = pool.upgrade()
             {
-                pool.put(link);
+                pool.put_back(link);
             }
         };
         // There is none only while the worker ends.
@@ -107,7 +114,7 @@ impl Pool {
         // The longer ago, the nearer to the front.
         let expired = state.idle.partition_point(|idle| !self.is_fresh(idle, now));
         let expired = state.idle.drain(..expired).collect();
-        state.idle.retain_mut(|idle| !idle.link.advance());
+        state.idle.retain_mut(|idle| idle.conn.is_quiet());
         state.swept = !state.idle.is_empty();
         (expired, state.swept)
     }
@@ -141,7 +148,7 @@ impl Sweeper {
             let Some(pool) = self.pool.upgrade() else { return };
             let (expired, left) = pool.sweep();
             for idle in expired {
-                tokio::spawn(idle.link.close());
+                tokio::spawn(idle.conn.close());
             }
             if !left {
                 // Another may have begun by the time this is dropped.
