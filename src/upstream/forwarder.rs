@@ -20,6 +20,7 @@ mod conn;
 mod connector;
 mod failure;
 mod link;
+mod long;
 mod outbound;
 mod plain;
 mod pool;

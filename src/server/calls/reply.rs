@@ -127,8 +127,9 @@ impl Reply {
         while !self.is_written() {
             let pieces = [IoSlice::new(&self.front), IoSlice::new(&self.piece), IoSlice::new(self.chunk_end)];
             // The system takes one piece for less than several.
-            let written = match (&self.piece, self.chunk_end) {
-                (piece, b"") if piece.is_empty() => turn.poll_write(cx, &pieces[..1]),
+            let written = match pieces.iter().filter(|piece| !piece.is_empty()).count() {
+                1 if !self.front.is_empty() => turn.poll_write(cx, &pieces[..1]),
+                1 if !self.piece.is_empty() => turn.poll_write(cx, &pieces[1..2]),
                 _ => turn.poll_write(cx, &pieces),
             };
             match ready!(written)? {

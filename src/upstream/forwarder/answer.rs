@@ -2,7 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use hyper::body::{Body, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::client::{Arrival, Rest, Unfinished};
+use super::long::Long;
+use super::pool::Pool;
 use super::upload::Guard;
 use super::{Begun, Forwarder};
 use crate::upstream::call::AnswerBody;
@@ -22,16 +25,22 @@ use crate::upstream::{Answer, Call, Error};
 
 /// Checks and filters the head, and puts the body under the idle timeout.
 pub(super) fn read(begun: Begun, call: &Call, forwarder: &Forwarder) -> Result<Answer, Error> {
+    let (guard, idle_timeout) = (begun.guard, forwarder.idle_timeout);
     match begun.arrival {
         Arrival::Whole(response) => {
             let (head, body) = response.into_parts();
             let answered = filtered(head, Some(body.len() as u64), call, forwarder)?;
             Ok(answered(AnswerBody::Whole(body)))
         }
+        Arrival::Long(response, pool) => {
+            let (head, long) = response.into_parts();
+            let answered = filtered(head, Some(long.length()), call, forwarder)?;
+            Ok(answered(Download::over(Source::Long(long, pool), guard, idle_timeout)))
+        }
         Arrival::Begun(response, rest) => {
             let (head, pieces) = response.into_parts();
             let answered = filtered(head, pieces.size_hint().exact(), call, forwarder)?;
-            Ok(answered(body(pieces, rest, begun.guard, forwarder.idle_timeout)))
+            Ok(answered(body(pieces, rest, guard, idle_timeout)))
         }
     }
 }
@@ -65,15 +74,7 @@ fn body(mut pieces: Incoming, rest: Rest, guard: Guard, idle_timeout: Duration) 
         Rest::Comes => (None, None),
         Rest::Driven(unfinished) => (None, Some(unfinished)),
     };
-    AnswerBody::Stream(Box::pin(Download {
-        ahead,
-        pieces,
-        unfinished,
-        guard,
-        idle_timeout,
-        idle: None,
-        waiting: false,
-    }))
+    Download::over(Source::Hyper(Pieces { ahead, incoming: pieces, unfinished }), guard, idle_timeout)
 }
 
 /// A body of known length, all of which is here; or else what has been read of it.
@@ -105,11 +106,7 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 type Piece = Result<Frame<Bytes>, hyper::Error>;
 
 struct Download {
-    /// Read already; before the others.
-    ahead: Option<Piece>,
-    pieces: Incoming,
-    /// The connection they come by, unless they are all here or a task sees to it.
-    unfinished: Option<Unfinished>,
+    source: Source,
     /// Kept to the end: the body may still be on its way out, and shall stop when this one does.
     guard: Guard,
     idle_timeout: Duration,
@@ -118,12 +115,38 @@ struct Download {
     waiting: bool,
 }
 
-impl Download {
+/// Who reads it.
+enum Source {
+    Long(Long, Arc<Pool>),
+    Hyper(Pieces),
+}
+
+struct Pieces {
+    /// Read already; before the others.
+    ahead: Option<Piece>,
+    incoming: Incoming,
+    /// The connection they come by, unless they are all here or a task sees to it.
+    unfinished: Option<Unfinished>,
+}
+
+impl Pieces {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            match ready!(self.poll_frame(cx)).map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
+                // Trailers are not carried across.
+                Some(Ok(Err(_))) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(io::Error::other(error)))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         if let Some(ahead) = self.ahead.take() {
             return Poll::Ready(Some(ahead));
         }
-        let pieces = &mut self.pieces;
+        let pieces = &mut self.incoming;
         let Some(unfinished) = &mut self.unfinished else { return Pin::new(pieces).poll_frame(cx) };
         // The pieces come by nothing but the connection, so they need not wake.
         let now = &mut Context::from_waker(Waker::noop());
@@ -153,22 +176,29 @@ impl Download {
     }
 }
 
+impl Download {
+    fn over(source: Source, guard: Guard, idle_timeout: Duration) -> AnswerBody {
+        AnswerBody::Stream(Box::pin(Self { source, guard, idle_timeout, idle: None, waiting: false }))
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        match &mut self.source {
+            Source::Long(long, pool) => long.poll_piece(cx, pool),
+            Source::Hyper(pieces) => pieces.poll_piece(cx),
+        }
+    }
+}
+
 impl Stream for Download {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while let Poll::Ready(frame) = self.poll_frame(cx) {
+        if let Poll::Ready(piece) = self.poll_piece(cx) {
             self.waiting = false;
-            match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(piece))) => return Poll::Ready(Some(Ok(piece))),
-                // Trailers are not carried across.
-                Some(Ok(Err(_))) => {}
-                Some(Err(error)) => {
-                    tracing::warn!(%error, "the API's answer was cut short");
-                    return Poll::Ready(Some(Err(io::Error::other(error))));
-                }
-                None => return Poll::Ready(None),
+            if let Some(Err(error)) = &piece {
+                tracing::warn!(%error, "the API's answer was cut short");
             }
+            return Poll::Ready(piece);
         }
         let download = &mut *self;
         let limit = download.idle_timeout;

@@ -21,6 +21,7 @@ use hyper::client::conn::http1;
 use super::conn::Conn;
 use super::connector::{ConnectError, Connector};
 use super::link::Link;
+use super::long::Long;
 use super::outbound::Outbound;
 use super::plain::{Exchanged, PlainCall};
 use super::pool::Pool;
@@ -67,6 +68,8 @@ pub(super) enum Outgoing {
 pub(super) enum Arrival {
     /// All of it.
     Whole(Response<Bytes>),
+    /// The beginning of a body of known length, for which its connection is waited on.
+    Long(Response<Long>, Arc<Pool>),
     /// An answer that has begun.
     Begun(Response<Incoming>, Rest),
 }
@@ -113,6 +116,9 @@ impl Client {
                             self.pool.put(conn);
                         }
                         return Ok(Arrival::Whole(answer));
+                    }
+                    Exchanged::Long(answer) => {
+                        return Ok(Arrival::Long(answer, Arc::clone(&self.pool)));
                     }
                     Exchanged::Begun(conn) => return Box::pin(self.read_on(&call, conn)).await,
                     Exchanged::Closed if used => Outgoing::Plain(call),

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::future::poll_fn;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
@@ -52,9 +52,15 @@ impl Conn {
         let _ended = poll_fn(|cx| AsyncWrite::poll_shutdown(Pin::new(&mut *self.socket), cx)).await;
     }
 
-    /// Reads what is there; 0 bytes are the end.
-    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>> {
-        pin!(self.socket.read_buf(into)).poll(cx)
+    /// Reads what is there, at most so many bytes; 0 bytes are the end.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut BytesMut,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        into.reserve(most);
+        pin!(self.socket.read_buf(&mut into.limit(most))).poll(cx)
     }
 
     /// Writes what the system takes; once all is taken, it is on its way.

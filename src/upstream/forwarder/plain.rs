@@ -15,6 +15,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValu
 use http::{Method, Response, StatusCode};
 
 use super::conn::Conn;
+use super::long::Long;
 
 /// How much is read at once, in bytes.
 const PIECE: usize = 8 * 1024;
@@ -31,6 +32,8 @@ pub(super) struct PlainCall {
 pub(super) enum Exchanged {
     /// Its answer, and the connection, unless it cannot be used again.
     Whole(Response<Bytes>, Option<Conn>),
+    /// An answer of known length that has begun.
+    Long(Response<Long>),
     /// An answer that hyper is to read.
     Begun(Conn),
     /// Nothing was sent: the API had closed the connection.
@@ -60,7 +63,7 @@ impl PlainCall {
         let mut read = BytesMut::with_capacity(PIECE);
         let failure = poll_fn(|cx| {
             if !asked {
-                match conn.poll_fill(cx, &mut read) {
+                match conn.poll_fill(cx, &mut read, PIECE) {
                     Poll::Ready(Ok(1..)) => return Poll::Ready(Some(Exchanged::Unasked)),
                     Poll::Ready(_) => return Poll::Ready(Some(Exchanged::Closed)),
                     Poll::Pending => asked = true,
@@ -74,7 +77,7 @@ impl PlainCall {
                     Poll::Pending => {}
                 }
             }
-            conn.poll_fill(cx, &mut read).map(|read| match read {
+            conn.poll_fill(cx, &mut read, PIECE).map(|read| match read {
                 Ok(1..) => None,
                 Ok(_) => Some(Exchanged::Lost(io::ErrorKind::UnexpectedEof.into())),
                 Err(error) => Some(Exchanged::Lost(error)),
@@ -85,17 +88,32 @@ impl PlainCall {
             return failure;
         }
         let read = read.freeze();
-        match whole(&read, &self.method) {
-            Some((answer, length)) if sent => {
-                Exchanged::Whole(answer, Some(conn).filter(|_| length == read.len()))
+        if !sent {
+            return Exchanged::Begun(conn.replay(read, true));
+        }
+        match answer(&read, &self.method) {
+            Some((head, Body::Whole(body, end))) => {
+                Exchanged::Whole(head.map(|()| body), Some(conn).filter(|_| end == read.len()))
             }
-            _ => Exchanged::Begun(conn.replay(read, !sent)),
+            Some((head, Body::Long(first, left))) => {
+                Exchanged::Long(head.map(|()| Long::new(first, left, conn)))
+            }
+            None => Exchanged::Begun(conn.replay(read, false)),
         }
     }
 }
 
-/// An answer that is there from the first byte to the last, and its length.
-fn whole(read: &Bytes, method: &Method) -> Option<(Response<Bytes>, usize)> {
+/// A body.
+#[derive(Debug)]
+enum Body {
+    /// All of it, and where it ends.
+    Whole(Bytes, usize),
+    /// What is there of it, and how many bytes are missing.
+    Long(Bytes, u64),
+}
+
+/// An answer whose beginning this is, if it is of the usual kind.
+fn answer(read: &Bytes, method: &Method) -> Option<(Response<()>, Body)> {
     let mut lines = [const { MaybeUninit::uninit() }; MAX_LINES];
     let mut head = httparse::Response::new(&mut []);
     let parsed =
@@ -109,7 +127,7 @@ fn whole(read: &Bytes, method: &Method) -> Option<(Response<Bytes>, usize)> {
     let (mut length, mut chunked) = (None, false);
     for line in head.headers.iter() {
         let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-        let new = match name {
+        let usual = match name {
             CONTENT_LENGTH => length.replace(digits(line.value)?).is_none(),
             TRANSFER_ENCODING => {
                 line.value.eq_ignore_ascii_case(b"chunked") && !std::mem::replace(&mut chunked, true)
@@ -117,36 +135,42 @@ fn whole(read: &Bytes, method: &Method) -> Option<(Response<Bytes>, usize)> {
             CONNECTION => line.value.eq_ignore_ascii_case(b"keep-alive"),
             _ => true,
         };
-        if !new {
+        if !usual {
             return None;
         }
         headers.append(name, HeaderValue::from_maybe_shared(read.slice_ref(line.value)).ok()?);
     }
     let bodyless =
         *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let (body, end) = match (length, chunked) {
-        _ if bodyless => (Bytes::new(), begin),
-        (Some(length), false) => {
-            let end = begin.checked_add(length)?;
-            (read.get(begin..end).map(|body| read.slice_ref(body))?, end)
-        }
+    let body = match (length, chunked) {
+        _ if bodyless => Body::Whole(Bytes::new(), begin),
+        (Some(length), false) => with_length(read, begin, length)?,
         (None, true) => chunks(read, begin)?,
         _ => return None,
     };
-    let mut answer = Response::new(body);
+    let mut answer = Response::new(());
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
-    Some((answer, end))
+    Some((answer, body))
+}
+
+fn with_length(read: &Bytes, begin: usize, length: u64) -> Option<Body> {
+    let here = read.len() - begin;
+    if let Some(left) = length.checked_sub(here as u64).filter(|left| *left > 0) {
+        return (length <= MOST).then(|| Body::Long(read.slice(begin..), left));
+    }
+    let end = begin + usize::try_from(length).ok()?;
+    Some(Body::Whole(read.slice(begin..end), end))
 }
 
 /// `1*DIGIT`, and nothing else.
-fn digits(value: &[u8]) -> Option<usize> {
+fn digits(value: &[u8]) -> Option<u64> {
     let digits = value.iter().all(u8::is_ascii_digit).then_some(value)?;
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The data of chunks, which begin here, without extensions and trailers; and where they end.
-fn chunks(read: &Bytes, begin: usize) -> Option<(Bytes, usize)> {
+/// The data of chunks, which begin here, without extensions and trailers.
+fn chunks(read: &Bytes, begin: usize) -> Option<Body> {
     let mut data = Vec::new();
     let mut rest = read.get(begin..)?;
     loop {
@@ -158,11 +182,13 @@ fn chunks(read: &Bytes, begin: usize) -> Option<(Bytes, usize)> {
         data.extend_from_slice(chunk);
         rest = after.strip_prefix(b"\r\n")?;
         if size == 0 {
-            return Some((data.into(), read.len() - rest.len()));
+            return Some(Body::Whole(data.into(), read.len() - rest.len()));
         }
     }
 }
 
+/// What no body is as long as, in bytes: hyper has other meanings for the largest numbers there are.
+const MOST: u64 = 1 << 62;
 /// Of a chunk's size.
 const MOST_DIGITS: usize = 8;
 /// What most heads have room in, in bytes.
