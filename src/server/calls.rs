@@ -1,9 +1,10 @@
 //! Calls: what goes to the API, which is every request but those of the broker's own routes.
 //!
 //! What few calls need, each call would pay for: a router, extractors, a map of extensions, a boxed
-//! answer and its conversion between two HTTP crates. So a call's turn on its connection
-//! ([`CallTurn`]) is taken by hyper, whose types are those of the client to the API, and its steps are
-//! the lines of one function (`docs/adr/0010-calls-beside-actix.md`).
+//! answer and its conversion between two HTTP crates. So a call's turn on its connection is taken
+//! beside actix-web: by hyper ([`CallTurn`]), whose types are those of the client to the API
+//! (`docs/adr/0010-calls-beside-actix.md`), or, where the call is a head and no more
+//! ([`PlainTurn`]), by the lines below alone (`docs/adr/0011-plain-calls.md`).
 
 mod answer;
 mod content;

@@ -30,6 +30,8 @@ const SHARDS: usize = 64;
 const MAX_SESSIONS: NonZeroUsize = NonZeroUsize::new(2048).expect("not zero");
 /// Most bytes of sessions in one shard: 64 MiB in all.
 const MAX_BYTES: usize = 1 << 20;
+/// How exact the order is in which entries have to go.
+const RECENT: Duration = Duration::from_secs(5);
 
 /// How old what is served may be.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,8 @@ struct Entry {
     read_at: Instant,
     /// When the feed broke, if it has since the read.
     suspect_since: Option<Instant>,
+    /// When it was last moved to the front, to within [`RECENT`].
+    used_at: Instant,
 }
 
 /// What was known when a read began. See [`SessionCache::put`].
@@ -79,9 +83,19 @@ impl SessionCache {
     /// A session that is known to be current. Ask only while the feed is alive.
     pub(super) fn current(&self, key: &Key) -> Option<Arc<Session>> {
         let mut shard = self.shard(key);
-        let entry = shard.entries.get(key)?;
-        (entry.suspect_since.is_none() && entry.read_at.elapsed() < self.limits.max_age)
-            .then(|| Arc::clone(&entry.session))
+        let entry = shard.entries.peek(key)?;
+        let now = Instant::now();
+        let current = (entry.suspect_since.is_none()
+            && now.saturating_duration_since(entry.read_at) < self.limits.max_age)
+            .then(|| Arc::clone(&entry.session));
+        // To move an entry is to touch its neighbours, which no processor's cache holds where there
+        // are many.
+        if now.saturating_duration_since(entry.used_at) > RECENT
+            && let Some(entry) = shard.entries.get_mut(key)
+        {
+            entry.used_at = now;
+        }
+        current
     }
 
     /// A session that was current not long ago, for when the store is away.
@@ -107,7 +121,8 @@ impl SessionCache {
         if shard.epoch != ticket.epoch {
             return;
         }
-        let entry = Entry { session: Arc::clone(session), read_at: Instant::now(), suspect_since: None };
+        let now = Instant::now();
+        let entry = Entry { session: Arc::clone(session), read_at: now, suspect_since: None, used_at: now };
         shard.bytes += session.weight();
         if let Some((_, old)) = shard.entries.push(session.key, entry) {
             shard.bytes = shard.bytes.saturating_sub(old.session.weight());

@@ -120,9 +120,7 @@ impl Reply {
     fn is_written(&self) -> bool {
         self.front.is_empty() && self.piece.is_empty() && self.chunk_end.is_empty()
     }
-}
 
-impl Reply {
     fn poll_write(&mut self, cx: &mut Context<'_>, turn: &PlainTurn) -> Poll<io::Result<()>> {
         while !self.is_written() {
             let pieces = [IoSlice::new(&self.front), IoSlice::new(&self.piece), IoSlice::new(self.chunk_end)];

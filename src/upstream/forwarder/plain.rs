@@ -62,26 +62,24 @@ impl PlainCall {
         let (mut rest, mut asked, mut sent) = (self.text.as_slice(), false, false);
         let mut read = BytesMut::with_capacity(PIECE);
         let failure = poll_fn(|cx| {
-            if !asked {
-                match conn.poll_fill(cx, &mut read, PIECE) {
-                    Poll::Ready(Ok(1..)) => return Poll::Ready(Some(Exchanged::Unasked)),
-                    Poll::Ready(_) => return Poll::Ready(Some(Exchanged::Closed)),
-                    Poll::Pending => asked = true,
+            match conn.poll_fill(cx, &mut read, PIECE) {
+                Poll::Ready(Ok(1..)) if asked => return Poll::Ready(None),
+                Poll::Ready(Ok(1..)) => return Poll::Ready(Some(Exchanged::Unasked)),
+                Poll::Ready(_) if !asked => return Poll::Ready(Some(Exchanged::Closed)),
+                Poll::Ready(Ok(_)) => {
+                    return Poll::Ready(Some(Exchanged::Lost(io::ErrorKind::UnexpectedEof.into())));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(Exchanged::Lost(error))),
+                Poll::Pending => asked = true,
+            }
+            // The API may answer before it has read everything.
+            if !sent && let Poll::Ready(written) = conn.poll_send(cx, &mut rest) {
+                match written {
+                    Ok(()) => sent = true,
+                    Err(error) => return Poll::Ready(Some(Exchanged::Lost(error))),
                 }
             }
-            if !sent {
-                match conn.poll_send(cx, &mut rest) {
-                    Poll::Ready(Ok(())) => sent = true,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Some(Exchanged::Lost(error))),
-                    // The API may answer before it has read everything.
-                    Poll::Pending => {}
-                }
-            }
-            conn.poll_fill(cx, &mut read, PIECE).map(|read| match read {
-                Ok(1..) => None,
-                Ok(_) => Some(Exchanged::Lost(io::ErrorKind::UnexpectedEof.into())),
-                Err(error) => Some(Exchanged::Lost(error)),
-            })
+            Poll::Pending
         })
         .await;
         if let Some(failure) = failure {

@@ -15,6 +15,7 @@ mod floods;
 mod framing;
 mod interim;
 mod pieces;
+mod ways;
 
 /// Longest that a blocked read or write of this API lasts, so that a test that fails ends.
 const PATIENCE: Duration = Duration::from_secs(20);
