@@ -23,27 +23,31 @@ const BATCH: usize = 16 * 1024;
 pub(super) struct Reply {
     /// What comes to it; `None` once all has been taken.
     body: Option<Outgoing>,
-    chunked: bool,
-    /// To be written: first these bytes, then the piece, then the end of its chunk.
-    front: BytesMut,
-    piece: Bytes,
-    chunk_end: &'static [u8],
+    outbox: Outbox,
     /// Why the body is cut short, until all before it is written.
     broken: Option<io::Error>,
     /// Whether others have been let go first.
     waited: bool,
 }
 
+/// What is to be written.
+struct Outbox {
+    chunked: bool,
+    /// First these bytes, then the piece, then the end of its chunk.
+    front: BytesMut,
+    piece: Bytes,
+    chunk_end: &'static [u8],
+}
+
 impl Reply {
     pub(super) fn new(answer: Response<Outgoing>) -> Self {
         let (head, body) = answer.into_parts();
-        let content = body.content();
         let bodyless = matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let length = content.length();
+        let length = body.content().length();
         let chunked = !bodyless && length.is_none();
-        let front = text(&head, length.filter(|_| !bodyless), chunked);
+        let outbox = Outbox::new(text(&head, length.filter(|_| !bodyless), chunked), chunked);
         let body = Some(body).filter(|body| !body.content().is_done());
-        Self { body, chunked, front, piece: Bytes::new(), chunk_end: b"", broken: None, waited: false }
+        Self { body, outbox, broken: None, waited: false }
     }
 
     /// Writes all of it.
@@ -59,7 +63,7 @@ impl Reply {
     fn poll_all(&mut self, cx: &mut Context<'_>, turn: &PlainTurn) -> Poll<io::Result<()>> {
         loop {
             self.gather(cx);
-            if self.is_written() {
+            if self.outbox.is_empty() {
                 // Something is awaited, or nothing comes any more.
                 return match (self.broken.take(), &self.body) {
                     (Some(error), _) => Poll::Ready(Err(error)),
@@ -79,13 +83,13 @@ impl Reply {
 
     /// Takes of the body what is there, as much as can be written at once.
     fn gather(&mut self, cx: &mut Context<'_>) {
-        while self.piece.is_empty() && self.front.len() < BATCH {
+        while self.outbox.takes_more() {
             let Some(body) = &mut self.body else { return };
             match body.poll_piece(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(Ok(piece))) => {
                     let done = body.content().is_done();
-                    self.add(piece);
+                    self.outbox.add(piece);
                     if done {
                         self.body = None;
                     }
@@ -95,13 +99,44 @@ impl Reply {
                     self.body = None;
                 }
                 Poll::Ready(None) => {
-                    if self.chunked {
-                        self.front.extend_from_slice(b"0\r\n\r\n");
-                    }
+                    self.outbox.end();
                     self.body = None;
                 }
             }
         }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, turn: &PlainTurn) -> Poll<io::Result<()>> {
+        while !self.outbox.is_empty() {
+            let parts = self.outbox.parts();
+            // The system takes one piece for less than several.
+            let alone = parts.iter().position(|part| !part.is_empty()).unwrap_or_default();
+            let written = if parts.iter().skip(alone + 1).all(|part| part.is_empty()) {
+                turn.poll_write(cx, &parts[alone..=alone])
+            } else {
+                turn.poll_write(cx, &parts)
+            };
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.outbox.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Outbox {
+    fn new(head: BytesMut, chunked: bool) -> Self {
+        Self { chunked, front: head, piece: Bytes::new(), chunk_end: b"" }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.front.is_empty() && self.piece.is_empty() && self.chunk_end.is_empty()
+    }
+
+    /// Whether there is a place for another piece, behind all that is to be written.
+    fn takes_more(&self) -> bool {
+        self.piece.is_empty() && self.chunk_end.is_empty() && self.front.len() < BATCH
     }
 
     fn add(&mut self, piece: Bytes) {
@@ -117,25 +152,15 @@ impl Reply {
         }
     }
 
-    fn is_written(&self) -> bool {
-        self.front.is_empty() && self.piece.is_empty() && self.chunk_end.is_empty()
+    /// The last chunk, if they are chunks.
+    fn end(&mut self) {
+        if self.chunked {
+            self.front.extend_from_slice(b"0\r\n\r\n");
+        }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, turn: &PlainTurn) -> Poll<io::Result<()>> {
-        while !self.is_written() {
-            let pieces = [IoSlice::new(&self.front), IoSlice::new(&self.piece), IoSlice::new(self.chunk_end)];
-            // The system takes one piece for less than several.
-            let written = match pieces.iter().filter(|piece| !piece.is_empty()).count() {
-                1 if !self.front.is_empty() => turn.poll_write(cx, &pieces[..1]),
-                1 if !self.piece.is_empty() => turn.poll_write(cx, &pieces[1..2]),
-                _ => turn.poll_write(cx, &pieces),
-            };
-            match ready!(written)? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => self.advance(written),
-            }
-        }
-        Poll::Ready(Ok(()))
+    fn parts(&self) -> [IoSlice<'_>; 3] {
+        [IoSlice::new(&self.front), IoSlice::new(&self.piece), IoSlice::new(self.chunk_end)]
     }
 
     fn advance(&mut self, written: usize) {
@@ -174,3 +199,6 @@ fn text(head: &Parts, length: Option<u64>, chunked: bool) -> BytesMut {
 
 /// What most heads, with a small body, have room in; in bytes.
 const USUAL: usize = 1024;
+
+#[cfg(test)]
+mod tests;

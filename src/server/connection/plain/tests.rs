@@ -78,7 +78,7 @@ fn heads() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// R94: a call that is read here is the one that hyper would read.
+    /// A call that is read here is the one that hyper would read.
     #[test]
     fn a_plain_call_is_what_hyper_reads(text in heads()) {
         let Ok(Some(head)) = Search::default().find(text.as_bytes()) else { return Ok(()) };
