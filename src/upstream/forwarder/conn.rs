@@ -15,18 +15,18 @@ use super::connector::Socket;
 /// A connection. Dropped, it is closed.
 ///
 /// hyper reads and writes through it where a call is more than a head and a few bytes, or its
-/// answer is. Where the call has been sent already and its answer has begun ([`Conn::replay`]),
+/// answer is. Where the call has been written already and its answer has begun ([`Conn::replay`]),
 /// what hyper writes goes nowhere, and what was read comes to hyper first.
 pub(super) struct Conn {
     /// In a box, since it has room for TLS and goes from hand to hand.
     socket: Box<TokioIo<Socket>>,
     replay: Option<Replay>,
-    /// Whether a request was not sent to its end, so that no other can follow it.
-    cut: bool,
 }
 
 struct Replay {
     read: Bytes,
+    /// What the system has not taken of the call yet. While there is any, no other can follow.
+    unsent: Bytes,
     /// Whether hyper has written its request. It would take an answer before for an error.
     asked: bool,
     reader: Option<Waker>,
@@ -35,7 +35,7 @@ struct Replay {
 impl Conn {
     /// Over what was just connected.
     pub(super) fn new(socket: Socket) -> Self {
-        Self { socket: Box::new(TokioIo::new(socket)), replay: None, cut: false }
+        Self { socket: Box::new(TokioIo::new(socket)), replay: None }
     }
 
     /// Whether nothing has come since the last answer, not even an end.
@@ -74,18 +74,29 @@ impl Conn {
         AsyncWrite::poll_flush(Pin::new(&mut *self.socket), cx)
     }
 
-    /// For hyper, to which the answer that began with these bytes is read. `cut`: the request has
-    /// not been sent to its end.
-    pub(super) fn replay(mut self, read: Bytes, cut: bool) -> Self {
-        self.replay = Some(Replay { read, asked: false, reader: None });
-        self.cut |= cut;
+    /// For hyper, to which the answer that began with these bytes is read, while the rest of the
+    /// call is sent.
+    pub(super) fn replay(mut self, read: Bytes, unsent: Bytes) -> Self {
+        self.replay = Some(Replay { read, unsent, asked: false, reader: None });
         self
     }
 
     /// From hyper, after an answer that it has read to its end; `None` where it cannot be used again.
     pub(super) fn reclaimed(mut self, unread: &[u8]) -> Option<Self> {
-        let replayed = self.replay.take().is_none_or(|replay| replay.read.is_empty());
-        (replayed && unread.is_empty() && !self.cut).then_some(self)
+        let done = |replay: Replay| replay.read.is_empty() && replay.unsent.is_empty();
+        (self.replay.take().is_none_or(done) && unread.is_empty()).then_some(self)
+    }
+
+    /// Sends the rest of a call whose answer has begun.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(replay) = &mut self.replay else { return Poll::Ready(Ok(())) };
+        while !replay.unsent.is_empty() {
+            match ready!(AsyncWrite::poll_write(Pin::new(&mut *self.socket), cx, &replay.unsent))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => replay.unsent.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -145,6 +156,8 @@ impl Write for Conn {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // An API that has answered may well have closed its ear.
+        let _refused = ready!(self.poll_unsent(cx));
         Pin::new(self.socket.inner_mut()).poll_flush(cx)
     }
 

@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::conn::Conn;
 use super::pool::Pool;
@@ -17,6 +19,8 @@ pub(super) struct Long {
     left: u64,
     /// How many are read at once.
     most: usize,
+    /// When the piece before was handed on.
+    handed_on: Option<Instant>,
     /// What the next are read into.
     room: BytesMut,
     conn: Option<Conn>,
@@ -24,7 +28,7 @@ pub(super) struct Long {
 
 impl Long {
     pub(super) fn new(first: Bytes, left: u64, conn: Conn) -> Self {
-        Self { first, left, most: SMALLEST, room: BytesMut::new(), conn: Some(conn) }
+        Self { first, left, most: SMALLEST, handed_on: None, room: BytesMut::new(), conn: Some(conn) }
     }
 
     /// How many bytes come.
@@ -42,6 +46,10 @@ impl Long {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.first))));
         }
         let Some(conn) = &mut self.conn else { return Poll::Ready(None) };
+        if self.handed_on.take().is_some_and(|since| since.elapsed() > SLOW) {
+            // It waits for the browser, and holds what it has read.
+            self.most = SMALLEST;
+        }
         let most = usize::try_from(self.left).map_or(self.most, |left| left.min(self.most));
         let read = ready!(conn.poll_fill(cx, &mut self.room, most))?;
         if read == 0 {
@@ -53,6 +61,7 @@ impl Long {
         } else if read < self.most / 4 {
             self.most = (self.most / 2).max(SMALLEST);
         }
+        self.handed_on = Some(Instant::now());
         self.left = self.left.saturating_sub(read as u64);
         if self.left == 0
             && let Some(conn) = self.conn.take()
@@ -66,3 +75,5 @@ impl Long {
 /// How much is read at once, in bytes: at first, and of what comes fast.
 const SMALLEST: usize = 16 * 1024;
 const LARGEST: usize = 128 * 1024;
+/// A browser that takes a piece no sooner is slow.
+const SLOW: Duration = Duration::from_millis(20);

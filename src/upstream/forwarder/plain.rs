@@ -76,7 +76,11 @@ impl PlainCall {
             if !sent && let Poll::Ready(written) = conn.poll_send(cx, &mut rest) {
                 match written {
                     Ok(()) => sent = true,
-                    Err(error) => return Poll::Ready(Some(Exchanged::Lost(error))),
+                    // It may have answered before it stopped listening.
+                    Err(error) => match conn.poll_fill(cx, &mut read, PIECE) {
+                        Poll::Ready(Ok(1..)) => return Poll::Ready(None),
+                        _ => return Poll::Ready(Some(Exchanged::Lost(error))),
+                    },
                 }
             }
             Poll::Pending
@@ -87,7 +91,7 @@ impl PlainCall {
         }
         let read = read.freeze();
         if !sent {
-            return Exchanged::Begun(conn.replay(read, true));
+            return Exchanged::Begun(conn.replay(read, Bytes::copy_from_slice(rest)));
         }
         match answer(&read, &self.method) {
             Some((head, Body::Whole(body, end))) => {
@@ -96,7 +100,7 @@ impl PlainCall {
             Some((head, Body::Long(first, left))) => {
                 Exchanged::Long(head.map(|()| Long::new(first, left, conn)))
             }
-            None => Exchanged::Begun(conn.replay(read, false)),
+            None => Exchanged::Begun(conn.replay(read, Bytes::new())),
         }
     }
 }

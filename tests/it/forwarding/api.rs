@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::{RawAnswer, RawServer, Stage};
 
 mod cut;
@@ -19,6 +21,8 @@ mod ways;
 
 /// Longest that a blocked read or write of this API lasts, so that a test that fails ends.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What is answered as usual.
+const USUAL: &str = "GET /v2/me HTTP/1.1\r\n";
 
 /// An API whose every connection is played by a function: it gets the head of a request and the
 /// connection. `GET /v2/me` is answered as usual, on a connection that is kept.
@@ -67,7 +71,25 @@ impl Line<'_> {
 
 impl Api {
     fn start(play: impl Fn(&str, &mut Line<'_>) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), "", play)
+    }
+
+    /// One that says something as soon as it has a request's first line, and to which little can be
+    /// sent before it reads.
+    fn hasty(early: &'static str, play: impl Fn(&str, &mut Line<'_>) + Send + Sync + 'static) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(2304).unwrap();
+        socket.set_tcp_mss(88).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(8).unwrap();
+        Self::on(socket.into(), early, play)
+    }
+
+    fn on(
+        listener: TcpListener,
+        early: &'static str,
+        play: impl Fn(&str, &mut Line<'_>) + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let (sent, over): (Arc<AtomicU64>, Arc<AtomicBool>) = Default::default();
         let (play, counted, ended) = (Arc::new(play), Arc::clone(&sent), Arc::clone(&over));
@@ -79,7 +101,7 @@ impl Api {
                 let (Ok(stream), play, sent) = (stream, Arc::clone(&play), Arc::clone(&counted)) else {
                     continue;
                 };
-                thread::spawn(move || serve(stream, &*play, &sent));
+                thread::spawn(move || serve(stream, early, &*play, &sent));
             }
         });
         Self { address, sent, over }
@@ -104,7 +126,7 @@ impl Drop for Api {
     }
 }
 
-fn serve(stream: TcpStream, play: &(impl Fn(&str, &mut Line<'_>) + ?Sized), sent: &AtomicU64) {
+fn serve(stream: TcpStream, early: &str, play: &(impl Fn(&str, &mut Line<'_>) + ?Sized), sent: &AtomicU64) {
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -112,12 +134,16 @@ fn serve(stream: TcpStream, play: &(impl Fn(&str, &mut Line<'_>) + ?Sized), sent
     loop {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
+            let begins = head.is_empty();
             if reader.read_line(&mut head).unwrap_or(0) == 0 {
                 return;
             }
+            if begins && !head.starts_with(USUAL) {
+                reader.get_mut().write_all(early.as_bytes()).unwrap();
+            }
         }
         let mut line = Line { reader: &mut reader, sent };
-        if head.starts_with("GET /v2/me HTTP/1.1\r\n") {
+        if head.starts_with(USUAL) {
             line.write("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\"mine\"");
         } else {
             play(&head, &mut line);

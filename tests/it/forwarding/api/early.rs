@@ -51,3 +51,27 @@ async fn an_upload_that_the_api_breaks_off_is_not_sent_again() {
     }
     assert_eq!(stage.browser.get("/v2/me").await.text(), "\"mine\"");
 }
+
+/// R96, R109: a call that the network has not taken to its end when the answer begins, with an interim one
+/// or with the first line, is sent to its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_sent_to_its_end_though_its_answer_has_begun() {
+    const BODY: usize = 16 << 10;
+    for (early, rest) in [
+        ("HTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        ("HTTP/1.1 200 OK\r\nX-Early: 1\r\n", "Content-Length: 2\r\n\r\nok"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nok\r\n0\r\n\r\n"),
+    ] {
+        let api = Api::hasty(early, move |_, line| {
+            let body = line.read_exactly(BODY);
+            line.write(if body.ends_with(b"b!") { rest } else { "X: not the body\r\n\r\n" });
+        });
+        let stage = api.stage(&[("forward.response_timeout", "5s"), ("forward.idle_timeout", "5s")]).await;
+        let lines: String = (0..15).map(|at| format!("X-{at}: {}\r\n", "z".repeat(4_000))).collect();
+        let head = stage.head("POST /v2/x", &format!("{lines}Content-Length: {BODY}\r\n"));
+        let mut wire = stage.wire();
+        wire.send(format!("{head}{}b!", "b".repeat(BODY - 2)));
+        let answer = wire.answer();
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "ok"), "{early:?}");
+    }
+}
