@@ -40,7 +40,7 @@ pub use head::Fault;
 pub(super) use head::MAX_HEAD;
 use head::{Head, Search};
 pub(super) use plain::PlainTurn;
-pub(super) use turn::{CallTurn, Link, Turn, has_close};
+pub(super) use turn::{CallTurn, LastInLine, Link, Turn, has_close};
 use wire::Wire;
 
 /// What a handler that reads a body has, beyond the client's time to send it, to say that it did

@@ -50,27 +50,7 @@ impl Content {
     pub(super) const fn is_done(&self) -> bool {
         self.done
     }
-}
 
-/// The API's answer to a request of that method.
-pub fn relay(answer: Answer, method: &Method) -> Response<Content> {
-    let Answer { status, mut headers, length, body } = answer;
-    if status == StatusCode::NOT_MODIFIED
-        && let Some(length) = length
-    {
-        // What a GET would have had; hyper leaves it out where there is no body.
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    let bodyless = method == Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || length == Some(0);
-    let mut response = Response::new(Content { source: Source::Api(body), length, sent: 0, done: bodyless });
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
-impl Content {
     /// What comes next.
     pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let piece = match &mut self.source {
@@ -92,6 +72,24 @@ impl Content {
         }
         Poll::Ready(piece)
     }
+}
+
+/// The API's answer to a request of that method.
+pub fn relay(answer: Answer, method: &Method) -> Response<Content> {
+    let Answer { status, mut headers, length, body } = answer;
+    if status == StatusCode::NOT_MODIFIED
+        && let Some(length) = length
+    {
+        // What a GET would have had; hyper leaves it out where there is no body.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let bodyless = method == Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || length == Some(0);
+    let mut response = Response::new(Content { source: Source::Api(body), length, sent: 0, done: bodyless });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 impl Body for Content {

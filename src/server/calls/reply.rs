@@ -12,7 +12,7 @@ use http::{Response, StatusCode};
 use super::answer::Outgoing;
 use crate::model::push_number;
 use crate::server::bridge;
-use crate::server::connection::PlainTurn;
+use crate::server::connection::{LastInLine, PlainTurn};
 
 /// Pieces up to this size, in bytes, are copied, so that they are written together.
 const SMALL: usize = 4 * 1024;
@@ -26,8 +26,7 @@ pub(super) struct Reply {
     outbox: Outbox,
     /// Why the body is cut short, until all before it is written.
     broken: Option<io::Error>,
-    /// Whether others have been let go first.
-    waited: bool,
+    line: LastInLine,
 }
 
 /// What is to be written.
@@ -47,7 +46,7 @@ impl Reply {
         let chunked = !bodyless && length.is_none();
         let outbox = Outbox::new(text(&head, length.filter(|_| !bodyless), chunked), chunked);
         let body = Some(body).filter(|body| !body.content().is_done());
-        Self { body, outbox, broken: None, waited: false }
+        Self { body, outbox, broken: None, line: LastInLine::default() }
     }
 
     /// Writes all of it.
@@ -71,12 +70,7 @@ impl Reply {
                     (None, None) => Poll::Ready(Ok(())),
                 };
             }
-            if !std::mem::replace(&mut self.waited, true) {
-                // The answers that came at the same time go first, each as far as here. What is
-                // written then is written together, and wakes a client on the same machine once.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+            ready!(self.line.poll(cx));
             ready!(self.poll_write(cx, turn))?;
         }
     }

@@ -21,8 +21,25 @@ pub(in crate::server) struct Turn(pub(super) Rc<RefCell<Wire>>);
 #[derive(Debug)]
 pub(in crate::server) struct CallTurn {
     wire: Rc<RefCell<Wire>>,
-    /// Whether others have been let go first.
+    line: LastInLine,
+}
+
+/// Lets the answers that came at the same time go first, each as far as here. What is written then is
+/// written together, and wakes a client on the same machine once.
+#[derive(Debug, Default)]
+pub(in crate::server) struct LastInLine {
     waited: bool,
+}
+
+impl LastInLine {
+    /// Ready once the others have gone; from then on at once.
+    pub(in crate::server) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 /// What a request knows of its turn. It does not keep the connection open: requests are kept for
@@ -39,17 +56,7 @@ impl Turn {
 
 impl CallTurn {
     pub(super) fn new(wire: Rc<RefCell<Wire>>) -> Self {
-        Self { wire, waited: false }
-    }
-
-    /// Lets the answers that came at the same time go first, each as far as here. What is written
-    /// then is written together, and wakes a client on the same machine once.
-    fn poll_last_in_line(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.waited, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Self { wire, line: LastInLine::default() }
     }
 
     /// For what comes and goes with the call.
@@ -165,7 +172,7 @@ impl AsyncRead for CallTurn {
 
 impl AsyncWrite for CallTurn {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_last_in_line(cx));
+        ready!(self.line.poll(cx));
         let mut wire = self.wire.borrow_mut();
         wire.note_answer(bytes);
         wire.poll_write(cx, bytes)
@@ -176,7 +183,7 @@ impl AsyncWrite for CallTurn {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_last_in_line(cx));
+        ready!(self.line.poll(cx));
         let mut wire = self.wire.borrow_mut();
         // A head does not begin within a piece.
         wire.note_answer(pieces.first().map_or(&[], |first| first));

@@ -121,8 +121,7 @@ impl Client {
                         return Ok(Arrival::Long(answer, Arc::clone(&self.pool)));
                     }
                     Exchanged::Begun(conn) => return Box::pin(self.read_on(&call, conn)).await,
-                    Exchanged::Closed if used => Outgoing::Plain(call),
-                    Exchanged::Unasked if used => Outgoing::Plain(call),
+                    Exchanged::Closed | Exchanged::Unasked if used => Outgoing::Plain(call),
                     Exchanged::Closed => return Err(Fault::Closed),
                     Exchanged::Unasked => return Err(Fault::Unasked),
                     Exchanged::Lost(error) => return Err(Fault::Lost(error)),
